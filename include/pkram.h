@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram - memory preserved over kexec, from userspace
+ *
+ * Results: 0 or a count on success, a negative errno on failure; ret_* outputs are then untouched.
+ *
+ *	-EBADMSG		damaged data		-ENODATA	no container here
+ *	-EPROTONOSUPPORT	unknown feature		-ENOSPC		does not fit
+ *	-EBUSY			held by another		-ESTALE		not saved for this boot
+ *	-ENOENT			no such node		-EEXIST		there already
+ *	-EOPNOTSUPP		cannot be carried	-EINVAL		a wrong argument
+ *	-ENAMETOOLONG		name over 255 bytes	-ECANCELED	the callback said so
+ *	-EUCLEAN		not safe to jump	-EROFS		read-only, or a kdump kernel
+ *	-ENOTUNIQ		which region?		-ENXIO		region moved or shrunk
+ *	-E2BIG			command line too long
+ *
+ * Other errnos are the system's. What went wrong, with which object, has then gone through the log
+ * callback, where it was found and once; -ENOMEM, -ECANCELED and misuse of a stream say it alone.
+ *
+ * Arguments: pointers are not NULL unless their comment says so; all functions that release accept
+ * NULL. Strings are bytes up to a NUL, in no encoding. Nothing passed in is used after the call,
+ * apart from callbacks and their userdata. Option structs start with their own size; one of a newer
+ * pkram.h will do when all that this library does not know of it is zero, else it is -EINVAL, as
+ * unknown flags are. Sizes are bytes, points in time ns since 1970.
+ *
+ * Lifetimes: a region keeps its context. Streams are released before their region is closed. Node
+ * lists stand alone.
+ *
+ * Threads: a region may be used by several threads at once, a stream and a list by one at a time.
+ * A context is set up before others use it; only its references may be counted by any thread.
+ * Different contexts are independent. Calls that copy start threads of their own
+ * (pkram_set_threads), with all signals blocked, and have ended them when they return.
+ *
+ * Since: 0.1 for all of it.
+ */
+#ifndef PKRAM_H
+#define PKRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct pkram_ctx;
+struct pkram_region;
+struct pkram_stream;
+struct pkram_node_list;
+
+/* --- context ------------------------------------------------------------------------------- */
+
+/* As syslog(3) numbers them. */
+enum {
+	PKRAM_LOG_ERROR = 3,
+	PKRAM_LOG_WARNING = 4,
+	PKRAM_LOG_INFO = 6,
+	PKRAM_LOG_DEBUG = 7,
+};
+
+/*
+ * Callbacks come from the calling thread or one that the call started, and never two at a time for
+ * one context. They must not call this library with that context or what was made from it.
+ */
+
+/*
+ * @msg: one line, valid during the call. A newline in a name shows as '?'; its other bytes are as
+ * they are and may mean something to a terminal.
+ */
+typedef void (*pkram_log_fn)(void *userdata, int priority, const char *msg);
+
+/**
+ * struct pkram_progress - how far a copying call has come
+ * @what: "save", "restore", "verify" (each node anew), "put" and "get" (the _fd calls), or
+ *	"compare" (staging, each tree anew); static
+ * @done, @total: bytes; @total is 0 where it is not known. Threads overtake each other: a later
+ *	report may have a smaller @done
+ */
+struct pkram_progress {
+	const char *what;
+	uint64_t done;
+	uint64_t total;
+};
+
+/* A negative return cancels the call: -ECANCELED, nothing committed, no tree half there. */
+typedef int (*pkram_progress_fn)(void *userdata, const struct pkram_progress *p);
+
+/* Makes a context: log to nowhere, no progress, all CPUs this process may use. */
+int pkram_new(struct pkram_ctx **ret_ctx);
+/* Takes a reference. Returns @ctx, which may be NULL. */
+struct pkram_ctx *pkram_ref(struct pkram_ctx *ctx);
+/* Ends the context with its last reference. Returns NULL. */
+struct pkram_ctx *pkram_unref(struct pkram_ctx *ctx);
+
+/* Messages of @priority and more urgent ones go to @fn. NULL: nowhere. */
+void pkram_set_log_fn(struct pkram_ctx *ctx, pkram_log_fn fn, void *userdata, int priority);
+/* @fn: NULL for none. */
+void pkram_set_progress_fn(struct pkram_ctx *ctx, pkram_progress_fn fn, void *userdata);
+/* @threads: at most so many, 0: as many as CPUs. */
+void pkram_set_threads(struct pkram_ctx *ctx, unsigned int threads);
+/* Looks at a recorded machine below @path (tests). NULL or "": at this one. */
+int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path);
+
+/* --- regions ------------------------------------------------------------------------------- */
+
+enum pkram_open_flags {
+	PKRAM_OPEN_READ_ONLY = 1 << 0,	/* change nothing, not even claim a jump */
+};
+
+/*
+ * Opens the container in a region.
+ * @spec: devdax:/dev/daxX.Y, pmem:/dev/pmemN, file:PATH, a bare path (its type decides), or NULL:
+ *	PKRAM_REGION of the environment, else "region =" of /etc/pkram.conf, else the one region of
+ *	this machine that holds a container
+ * @flags: enum pkram_open_flags
+ *
+ * Loads nd_e820, nd_pmem, dax_pmem and device_dax where the kernel shows reserved memory without a
+ * device. The first opening in a new kernel claims an armed jump, unless it is read-only; in a
+ * kdump kernel every opening is.
+ * -ENODATA: nothing there; -EBADMSG: damaged beyond recovery; -EPROTONOSUPPORT: made by a newer
+ * pkram; -ENOTUNIQ: several regions hold containers and @spec is NULL; -ENXIO: moved or shrunk.
+ */
+int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
+		      struct pkram_region **ret_region);
+/* Releases the region and its locks. Returns NULL. */
+struct pkram_region *pkram_region_close(struct pkram_region *region);
+
+enum pkram_init_flags {
+	PKRAM_INIT_FORCE = 1 << 0,	/* write over what was recognised */
+};
+
+/**
+ * struct pkram_init_options
+ * @struct_size: sizeof(struct pkram_init_options)
+ * @flags: enum pkram_init_flags
+ * @size: bytes of a file: region, which is made or grown with all its blocks, a multiple of 4096;
+ *	0: the file's present size. Other regions: must be 0
+ */
+struct pkram_init_options {
+	size_t struct_size;
+	uint64_t flags;
+	uint64_t size;
+};
+
+/*
+ * Writes an empty container over a region, which is not opened by that.
+ * @spec: as for pkram_region_open, but never searched for
+ * @opts: NULL for all zero
+ *
+ * -EEXIST: it holds something recognised (a container, a signature known to libblkid) and is not
+ * forced; -EBUSY: in use, which is never forced; -EROFS: this is a kdump kernel.
+ */
+int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
+		      const struct pkram_init_options *opts);
+
+enum pkram_jump_status {
+	PKRAM_JUMP_STATUS_NONE,
+	PKRAM_JUMP_STATUS_STAGED,	/* a kernel is loaded by this boot */
+	PKRAM_JUMP_STATUS_ARMED,	/* this boot was about to jump */
+	PKRAM_JUMP_STATUS_ARRIVED,	/* this boot came by that jump */
+	PKRAM_JUMP_STATUS_PAST,		/* the record is of other boots */
+};
+
+/**
+ * struct pkram_region_info - a container as it was when the call returned
+ * Strings belong to the region: valid until it is closed.
+ */
+struct pkram_region_info {
+	const char *spec;		/* canonical: scheme:path */
+	char uuid[37];			/* of the container: a new one with each init */
+	uint64_t generation;		/* counts changes */
+	uint64_t phys;			/* physical address of the container; 0 for file: */
+	uint64_t size;			/* bytes of the container */
+	uint64_t payload;		/* of those, for nodes */
+	uint64_t free;			/* of those, in no node */
+	uint64_t largest_free;		/* the largest run of it */
+	uint64_t nodes;			/* committed ones */
+	uint64_t writers;		/* nodes being written */
+	bool read_only;			/* asked for, a kdump kernel, or a newer container */
+	bool recovered;			/* rebuilt from the node blocks; the next change mends it */
+	enum pkram_jump_status jump;
+	int64_t jump_at;		/* when staged, armed or claimed; 0: none */
+};
+
+int pkram_region_get_info(struct pkram_region *region, struct pkram_region_info *ret_info);
+
+/* --- nodes --------------------------------------------------------------------------------- */
+
+enum pkram_kind {
+	PKRAM_KIND_TREE = 1,
+	PKRAM_KIND_STREAM = 2,
+};
+
+enum pkram_freshness {
+	PKRAM_FRESH_THIS_BOOT,	/* saved by the running kernel */
+	PKRAM_FRESH_JUMPED,	/* saved by the kernel that jumped here */
+	PKRAM_FRESH_STALE,	/* anything else: served only when asked for */
+};
+
+/*
+ * Strings belong to the list and are never NULL. Of a node that is damaged or being written, only
+ * @id, @stored and that are known: the rest is 0 or "", the freshness PKRAM_FRESH_STALE.
+ */
+struct pkram_node {
+	const char *name;
+	enum pkram_kind kind;
+	enum pkram_freshness freshness;
+	bool restored;			/* in this boot */
+	bool damaged;			/* neither copy of the node block can be read */
+	bool live;			/* its source was not quiet (PKRAM_SAVE_LIVE) */
+	bool single;			/* tree of one file */
+	bool writing;			/* not committed yet */
+	uint64_t id;
+	uint64_t generation;		/* nodes of one generation are a set */
+	uint64_t size;			/* bytes of the stream or image */
+	uint64_t stored;		/* bytes of the region, with copies and checksums */
+	uint64_t files;			/* of a tree: inodes */
+	uint64_t data;			/* of a tree: bytes of file data without holes */
+	uint64_t extents;		/* pieces of the region that it lies in */
+	int64_t saved_at;
+	uint8_t boot_id[16];		/* of the kernel that saved it */
+	uint64_t content_hash;		/* of the window checksums: equal for equal bytes */
+	const char *kernel;		/* uname -r; "" where unknown, as the next ones */
+	const char *host;		/* uname -n */
+	const char *source;		/* of a tree: its absolute path */
+	const char *fs_type;		/* of the source */
+	const char *mount_options;	/* of a source that was a mount point */
+};
+
+/* A snapshot of the nodes, by name. To be freed by the caller, also after the region is closed. */
+int pkram_node_list_new(struct pkram_region *region, struct pkram_node_list **ret_list);
+/* Releases the list and its strings. Returns NULL. */
+struct pkram_node_list *pkram_node_list_free(struct pkram_node_list *list);
+size_t pkram_node_list_count(const struct pkram_node_list *list);
+/* NULL past the end. What it points to belongs to the list. */
+const struct pkram_node *pkram_node_list_get(const struct pkram_node_list *list, size_t index);
+/* The whole, readable node of that name; NULL when there is none. */
+const struct pkram_node *pkram_node_list_find(const struct pkram_node_list *list,
+					      const char *name);
+
+enum pkram_remove_flags {
+	PKRAM_REMOVE_WIPE = 1 << 0,	/* overwrite the bytes as well */
+};
+
+/*
+ * Removes all of @names in one commit, or, when one is missing, none. What is being read keeps its
+ * bytes until then; with PKRAM_REMOVE_WIPE it is -EBUSY.
+ * @names: may be NULL where @n_names is 0: nothing to do
+ * @flags: enum pkram_remove_flags
+ */
+int pkram_node_remove(struct pkram_region *region, const char *const *names, size_t n_names,
+		      uint64_t flags);
+
+/*
+ * Checks every byte of @names against its checksum, in parallel, whatever boot saved them.
+ * @names: may be NULL where @n_names is 0: all nodes
+ * @ret_bytes: how many were read; may be NULL
+ *
+ * -EBADMSG: damage, with all of it logged; -ENOENT: no such node.
+ */
+int pkram_verify(struct pkram_region *region, const char *const *names, size_t n_names,
+		 uint64_t *ret_bytes);
+
+/* --- trees --------------------------------------------------------------------------------- */
+
+enum pkram_save_flags {
+	PKRAM_SAVE_LIVE = 1 << 0,		/* commit though a source is not quiet */
+	PKRAM_SAVE_ALLOW_LOSSY = 1 << 1,	/* leave out what the format cannot carry */
+	PKRAM_SAVE_CROSS_MOUNTS = 1 << 2,	/* go into other mounts */
+	PKRAM_SAVE_KEEP_OLD = 1 << 3,		/* no old node goes before the new one is whole */
+};
+
+/**
+ * struct pkram_save_options
+ * @struct_size: sizeof(struct pkram_save_options)
+ * @flags: enum pkram_save_flags
+ */
+struct pkram_save_options {
+	size_t struct_size;
+	uint64_t flags;
+};
+
+/**
+ * struct pkram_save_item
+ * @path: of a directory or a file
+ * @name: of the node, 1 to 255 bytes; NULL for the absolute path of @path
+ */
+struct pkram_save_item {
+	const char *path;
+	const char *name;
+};
+
+/* What a save or restore did. */
+struct pkram_transfer {
+	uint64_t nodes;
+	uint64_t files;			/* inodes of all types */
+	uint64_t bytes;			/* copied, of the trees' images */
+	uint64_t ns;			/* wall clock */
+	unsigned int threads;		/* that copied */
+};
+
+/*
+ * Saves directories or single files, each as a node; all appear in one commit, as a set, or none.
+ * Where both do not fit, the old node of a name gives up its space first, if it is restored or of
+ * another boot (and not PKRAM_SAVE_KEEP_OLD): then it is gone, also when the save fails.
+ * Read leases are taken on the files meanwhile: a SIGURG says that somebody waits for one.
+ * @n_items: at least 1
+ * @opts: NULL for all zero
+ * @ret_transfer: may be NULL
+ *
+ * -EBUSY: a source is not quiet, with the files and pids logged, or a name is being written;
+ * -EOPNOTSUPP: something cannot be carried; -ENOSPC: with the figures logged, before anything is
+ * copied.
+ */
+int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *items,
+		     size_t n_items, const struct pkram_save_options *opts,
+		     struct pkram_transfer *ret_transfer);
+
+enum pkram_restore_flags {
+	PKRAM_RESTORE_STALE = 1 << 0,	/* whatever boot saved it */
+	PKRAM_RESTORE_ONCE = 1 << 1,	/* only nodes that this boot has not restored */
+	PKRAM_RESTORE_FORCE = 1 << 2,	/* replace a target that is not empty */
+	PKRAM_RESTORE_MOUNT = 1 << 3,	/* make the tmpfs where the source was a mount point */
+	PKRAM_RESTORE_SALVAGE = 1 << 4,	/* leave damaged files out instead of failing */
+};
+
+/**
+ * struct pkram_restore_options
+ * @struct_size: sizeof(struct pkram_restore_options)
+ * @flags: enum pkram_restore_flags
+ * @to: directory to restore below, each tree at its own path there; NULL: the root
+ */
+struct pkram_restore_options {
+	size_t struct_size;
+	uint64_t flags;
+	const char *to;
+};
+
+/*
+ * Restores trees. Each appears at its target whole or not at all; of a set, all are verified before
+ * the first appears.
+ * @names: may be NULL where @n_names is 0: all trees that are fresh
+ * @opts: NULL for all zero
+ * @ret_transfer: may be NULL; set, too, when -EBADMSG says that something was left out: files by a
+ * salvage, or, of all trees, a node that cannot be told
+ *
+ * -ENODATA: nothing to do; -ESTALE; -ENOENT; -EEXIST: a target is there; -ENOSPC: the target is too
+ * small; -EBADMSG: damage, with node, offset and files logged (with salvage: some is missing).
+ */
+int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
+			const struct pkram_restore_options *opts,
+			struct pkram_transfer *ret_transfer);
+
+/* --- byte streams -------------------------------------------------------------------------- */
+
+enum pkram_put_flags {
+	PKRAM_PUT_TREE = 1 << 0,	/* the bytes are an uncompressed EROFS image: a tree node */
+	PKRAM_PUT_KEEP_OLD = 1 << 1,	/* as PKRAM_SAVE_KEEP_OLD */
+};
+
+enum pkram_load_flags {
+	PKRAM_LOAD_STALE = 1 << 0,	/* whatever boot saved it */
+};
+
+/*
+ * Starts a stream node; nothing of it is seen before pkram_finish_save. An old node of that name
+ * stays until then, or gives up its space as for pkram_save_trees.
+ * @name: 1 to 255 bytes
+ * @flags: enum pkram_put_flags
+ *
+ * -EBUSY: the name is being written, with the holder's pid logged.
+ */
+int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t flags,
+		       struct pkram_stream **ret_stream);
+/*
+ * Appends all of @buf, which may be NULL where @len is 0. After a failure of this or the next call,
+ * the stream can only be released: writing on is -EINVAL, and so is finishing it.
+ */
+int pkram_write(struct pkram_stream *stream, const void *buf, size_t len);
+/*
+ * Appends what @fd gives until its end, without a copy in between where the region is mapped. Waits
+ * for a descriptor that does not block, and goes on after signals.
+ */
+int pkram_write_from_fd(struct pkram_stream *stream, int fd);
+/* Bytes written or read so far. */
+uint64_t pkram_stream_position(const struct pkram_stream *stream);
+/*
+ * Commits, replacing a node of that name, and releases the stream, also on failure: nothing is
+ * committed then. -EBADMSG, -EOPNOTSUPP: not an image that can be restored (PKRAM_PUT_TREE).
+ */
+int pkram_finish_save(struct pkram_stream *stream);
+/* Drops what was written and releases the stream. Returns NULL. */
+struct pkram_stream *pkram_discard_save(struct pkram_stream *stream);
+
+/*
+ * Opens a node (of a tree: its EROFS image) for reading. Unlike PKRAM's, loading consumes nothing.
+ * The bytes stay while the stream is open, also of a node that is replaced or removed meanwhile.
+ * @flags: enum pkram_load_flags
+ *
+ * -ENOENT; -ESTALE: with its age logged.
+ */
+int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t flags,
+		       struct pkram_stream **ret_stream);
+/*
+ * Gives 1 to @len verified bytes; 0 at the end, or where @len is 0. -EBADMSG: damage; no byte of
+ * the damaged window is given.
+ */
+ssize_t pkram_read(struct pkram_stream *stream, void *buf, size_t len);
+/* Writes all that is left to @fd. -EPIPE, not logged: its reader went (mind SIGPIPE). */
+int pkram_read_to_fd(struct pkram_stream *stream, int fd);
+/*
+ * Releases the stream, also on failure. A stream node that was read to its end counts as restored,
+ * unless the region is read-only.
+ */
+int pkram_finish_load(struct pkram_stream *stream);
+
+/* --- the jump ------------------------------------------------------------------------------ */
+
+enum pkram_stage_flags {
+	PKRAM_STAGE_CHECK_ONLY = 1 << 0,	/* load nothing */
+	PKRAM_STAGE_TRUST_TIMES = 1 << 1,	/* a source with old times has old bytes */
+};
+
+/**
+ * struct pkram_stage_options
+ * @struct_size: sizeof(struct pkram_stage_options)
+ * @flags: enum pkram_stage_flags
+ * @kernel, @initrd: paths; NULL: what a plain reboot would start
+ * @append: words added to the running command line; NULL: none
+ * @command_line: the whole of it instead; NULL: the running one. Not both
+ * @leave_behind: names of nodes whose source may have changed since they were saved
+ * @n_leave_behind: how many; 0: @leave_behind may be NULL
+ */
+struct pkram_stage_options {
+	size_t struct_size;
+	uint64_t flags;
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *command_line;
+	const char *const *leave_behind;
+	size_t n_leave_behind;
+};
+
+/*
+ * Proves that the next kernel keeps the region (@region, and every other container of this machine)
+ * and that no tree's source holds anything newer than what was saved in this boot: their bytes are
+ * read and compared, because stores through a mapping change no time on tmpfs (with
+ * PKRAM_STAGE_TRUST_TIMES only times, sizes and writers are looked at). Then loads that kernel with
+ * its command line and records the jump as staged, in every container.
+ * @opts: NULL for all zero
+ *
+ * -EUCLEAN: not safe, with each reason logged; nothing was loaded then.
+ */
+int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *opts);
+/* Unloads the kernel and takes the jump records back. Nothing staged: nothing to do. */
+int pkram_stage_cancel(struct pkram_region *region);
+
+enum pkram_jump_flags {
+	PKRAM_JUMP_NO_SYSTEMD = 1 << 0,		/* kexec -e even where systemd runs */
+	PKRAM_JUMP_TRUST_TIMES = 1 << 1,	/* as PKRAM_STAGE_TRUST_TIMES */
+};
+
+/**
+ * struct pkram_jump_options
+ * @struct_size: sizeof(struct pkram_jump_options)
+ * @flags: enum pkram_jump_flags
+ * @leave_behind, @n_leave_behind: as in struct pkram_stage_options
+ */
+struct pkram_jump_options {
+	size_t struct_size;
+	uint64_t flags;
+	const char *const *leave_behind;
+	size_t n_leave_behind;
+};
+
+/*
+ * Looks at writers and sources once more, as staging did (who has just staged may trust times),
+ * arms the records and jumps. Returns a failure, disarmed again, or 0 while systemd takes the
+ * machine down.
+ * @opts: NULL for all zero
+ *
+ * -EUCLEAN: nothing staged by this boot, or not safe any more, with each reason logged.
+ */
+int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
