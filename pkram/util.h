@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Scope-bound ownership, checked arithmetic and alignment: what every layer needs and nothing that
+ * knows about pkram.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define KIB UINT64_C(1024)
+#define MIB (UINT64_C(1024) * KIB)
+#define GIB (UINT64_C(1024) * MIB)
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+/* Each use has names of its own, so that one may stand inside the other. */
+#define PASTE_(a, b) a##b
+#define PASTE(a, b) PASTE_(a, b)
+#define PICK_(x, a, y, b, op)                                                                      \
+	({                                                                                         \
+		__typeof__(a) x = (a);                                                             \
+		__typeof__(b) y = (b);                                                             \
+		x op y ? x : y;                                                                    \
+	})
+#define PICK(n, a, b, op) PICK_(PASTE(_a_, n), a, PASTE(_b_, n), b, op)
+#define MIN(a, b) PICK(__COUNTER__, a, b, <)
+#define MAX(a, b) PICK(__COUNTER__, a, b, >)
+
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
+#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a) - 1)) == 0)
+
+#define add_overflows(a, b, ret) __builtin_add_overflow(a, b, ret)
+#define mul_overflows(a, b, ret) __builtin_mul_overflow(a, b, ret)
+
+/* Rounds up to a power of two; false when the result does not fit. */
+static inline bool align_up_u64(uint64_t x, uint64_t align, uint64_t *ret)
+{
+	uint64_t t;
+
+	if (add_overflows(x, align - 1, &t))
+		return false;
+	*ret = t & ~(align - 1);
+	return true;
+}
+
+/* For values that were checked before: the caller knows that the sum fits. */
+#define ALIGN_UP(x, a) (((x) + ((__typeof__(x))(a) - 1)) & ~((__typeof__(x))(a) - 1))
+
+/* True when [off, off + len) lies inside [0, size). */
+static inline bool range_ok(uint64_t off, uint64_t len, uint64_t size)
+{
+	return off <= size && len <= size - off;
+}
+
+static inline bool ranges_overlap(uint64_t a, uint64_t alen, uint64_t b, uint64_t blen)
+{
+	return alen && blen && a < b + blen && b < a + alen;
+}
+
+static inline void free_p(void *p)
+{
+	int saved = errno;
+
+	free(*(void **)p);
+	errno = saved;
+}
+
+static inline void close_p(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+#define _cleanup_(f) __attribute__((cleanup(f)))
+#define _cleanup_free_ _cleanup_(free_p)
+#define _cleanup_close_ _cleanup_(close_p)
+
+/* Hands ownership out of a scope-bound variable. */
+#define TAKE_PTR(p) ({ __typeof__(p) _p = (p); (p) = NULL; _p; })
+#define TAKE_FD(fd) ({ int _fd = (fd); (fd) = -1; _fd; })
+
+#define DEFINE_CLEANUP(type, func)                                                                 \
+	static inline void func##_p(type *p)                                                       \
+	{                                                                                          \
+		int saved = errno;                                                                 \
+                                                                                                   \
+		if (*p)                                                                            \
+			func(*p);                                                                  \
+		errno = saved;                                                                     \
+	}
+
+/* Grows an array to hold at least `need` elements; the capacity doubles. */
+static inline int array_grow(void *arrayp, size_t *cap, size_t need, size_t elem)
+{
+	size_t n = *cap ? *cap : 16, bytes;
+	void *p;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		if (mul_overflows(n, (size_t)2, &n))
+			return -ENOMEM;
+	if (mul_overflows(n, elem, &bytes))
+		return -ENOMEM;
+	p = realloc(*(void **)arrayp, bytes);
+	if (!p)
+		return -ENOMEM;
+	*(void **)arrayp = p;
+	*cap = n;
+	return 0;
+}
+
+/* Page-aligned memory for I/O that bypasses the page cache; released with free(). */
+static inline void *io_buffer_new(size_t len)
+{
+	void *p;
+
+	return posix_memalign(&p, 4096, len) == 0 ? p : NULL;
+}

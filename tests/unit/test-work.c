@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The claim loop: each index once, errors stop it, one thread does the same work.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sched.h>
+
+#include "work.h"
+
+#define N 1000
+
+struct job {
+	_Atomic unsigned int done[N];
+	_Atomic unsigned int workers;	/* bits */
+	uint64_t fail_at;
+};
+
+static int mark(void *arg, unsigned int worker, uint64_t index)
+{
+	struct job *job = arg;
+
+	atomic_fetch_or(&job->workers, 1u << worker);
+	atomic_fetch_add(&job->done[index], 1);
+	return index == job->fail_at ? -EIO : 0;
+}
+
+static void test_each_once(void **state)
+{
+	static const unsigned int threads[] = { 1, 2, 7 };
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	for (size_t t = 0; t < ARRAY_SIZE(threads); t++) {
+		struct job job = { .fail_at = UINT64_MAX };
+
+		assert_int_equal(work_run(ctx, threads[t], N, mark, &job), 0);
+		for (size_t i = 0; i < N; i++)
+			assert_int_equal(job.done[i], 1);
+		assert_int_equal(job.workers >> threads[t], 0);
+	}
+	pkram_unref(ctx);
+}
+
+static void test_first_error_stops(void **state)
+{
+	struct job job = { .fail_at = 10 };
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(work_run(ctx, 1, N, mark, &job), -EIO);
+	assert_int_equal(job.done[10], 1);
+	assert_int_equal(job.done[11], 0);
+	assert_int_equal(work_run(ctx, 3, 0, mark, &job), 0);
+	pkram_unref(ctx);
+}
+
+static void test_threads(void **state)
+{
+	struct pkram_ctx *ctx;
+	cpu_set_t all;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(ctx_threads(ctx, 0), 1);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	assert_int_equal(ctx_threads(ctx, UINT64_MAX), CPU_COUNT(&all));
+	pkram_set_threads(ctx, 5);
+	assert_int_equal(ctx_threads(ctx, 100), 5);
+	assert_int_equal(ctx_threads(ctx, 3), 3);
+	pkram_unref(ctx);
+}
+
+static void count_line(void *userdata, int priority, const char *msg)
+{
+	(void)priority;
+	(void)msg;
+	++*(unsigned int *)userdata;
+}
+
+static void test_quiet(void **state)
+{
+	struct pkram_ctx *ctx, *quiet;
+	unsigned int lines = 0;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	pkram_set_log_fn(ctx, count_line, &lines, PKRAM_LOG_DEBUG);
+	pkram_set_threads(ctx, 5);
+	assert_int_equal(pkram_set_sysroot(ctx, "/machine"), 0);
+	assert_int_equal(ctx_quiet(ctx, &quiet), 0);
+	pkram_log_error(quiet, "a line");
+	assert_int_equal(lines, 0);
+	assert_int_equal(ctx_threads(quiet, 100), 5);
+	assert_string_equal(quiet->sysroot, "/machine");
+	pkram_unref(quiet);
+	pkram_unref(ctx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_once),
+		cmocka_unit_test(test_first_error_stops),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_quiet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
