@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Loads the drivers of reserved memory. After a jump into a small initramfs nothing else may have
+ * done so yet, and the data waits in memory that has no device.
+ */
+#include "machine.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <libkmod.h>
+
+struct need {
+	bool pmem;	/* memory of a pmem bus without a device */
+	bool soft;	/* Soft Reserved memory without a device */
+	bool driver;	/* a devdax device that cannot be opened yet */
+};
+
+static const char *base_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+static bool has_device(const struct machine_device *devices, size_t n, uint64_t start,
+		       uint64_t len)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ranges_overlap(devices[i].res_phys, devices[i].res_size, start, len))
+			return true;
+	return false;
+}
+
+/* One line of /proc/iomem: "  140000000-17fffffff : Persistent Memory (legacy)". */
+static void judge_line(const char *line, const struct machine_device *devices, size_t n,
+		       struct need *need)
+{
+	static const char pmem[] = "Persistent Memory";
+	uint64_t start, end;
+	int at = 0;
+
+	if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : %n", &start, &end, &at) != 2 || !at)
+		return;
+	/* Without privilege all addresses are 0, and loading would fail as well. */
+	if (end <= start || end - start == UINT64_MAX ||
+	    has_device(devices, n, start, end - start + 1))
+		return;
+	if (strncmp(line + at, pmem, sizeof(pmem) - 1) == 0)
+		need->pmem = true;
+	else if (strcmp(line + at, "Soft Reserved") == 0)
+		need->soft = true;
+}
+
+static bool lacks_driver(struct pkram_ctx *ctx, const struct machine_device *d)
+{
+	char path[128];
+
+	if (d->kind != MACHINE_DEVICE_DEVDAX)
+		return false;
+	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/driver", base_name(d->path));
+	return !machine_exists(ctx, path);
+}
+
+static int find_need(struct pkram_ctx *ctx, struct need *ret)
+{
+	_cleanup_free_ struct machine_device *devices = NULL;
+	_cleanup_free_ char *iomem = NULL;
+	char *line, *save = NULL;
+	struct need need = { false };
+	size_t n;
+	int r;
+
+	r = machine_read(ctx, "/proc/iomem", &iomem, NULL);
+	if (r < 0)
+		return log_error_errno(ctx, r, "/proc/iomem: %m");
+	r = machine_devices(ctx, &devices, &n);
+	if (r < 0)
+		return r;
+	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		judge_line(line, devices, n, &need);
+	for (size_t i = 0; i < n; i++)
+		need.driver |= lacks_driver(ctx, &devices[i]);
+	*ret = need;
+	return 0;
+}
+
+static void load(struct pkram_ctx *ctx, struct kmod_ctx *kmod, const char *name)
+{
+	struct kmod_list *list = NULL, *item;
+	int r;
+
+	r = kmod_module_new_from_lookup(kmod, name, &list);
+	if (r < 0 || !list) {
+		pkram_log_debug(ctx, "module %s: not there", name);
+		return;
+	}
+	kmod_list_foreach(item, list) {
+		struct kmod_module *mod = kmod_module_get_module(item);
+
+		r = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL,
+						    NULL, NULL);
+		errno = r < 0 ? -r : 0;
+		if (r > 0)
+			pkram_log_debug(ctx, "module %s: blacklisted", name);
+		else if (r < 0)
+			pkram_log_debug(ctx, "module %s: %m", name);
+		kmod_module_unref(mod);
+	}
+	kmod_module_unref_list(list);
+}
+
+/* The bus makes its devices in the background; reading this file waits for that. */
+static void wait_for_devices(struct pkram_ctx *ctx)
+{
+	int fd = machine_open(ctx, "/sys/bus/nd/devices", O_RDONLY | O_DIRECTORY);
+	struct dirent *e;
+	DIR *d;
+
+	if (fd < 0)
+		return;
+	d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		_cleanup_free_ char *text = NULL;
+		char path[320];
+
+		if (strncmp(e->d_name, "ndbus", 5) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/sys/bus/nd/devices/%s/wait_probe", e->d_name);
+		if (machine_read(ctx, path, &text, NULL) < 0)
+			pkram_log_debug(ctx, "%s: %m", path);
+	}
+	closedir(d);
+}
+
+/*
+ * Since 6.3 device_dax leaves Soft Reserved memory to kmem unless it is told the device's name.
+ * Told at once, before kmem comes: what a device holds is not known before it can be opened.
+ */
+static int bind_devdax(struct pkram_ctx *ctx)
+{
+	_cleanup_free_ struct machine_device *devices = NULL;
+	size_t n;
+	int r;
+
+	r = machine_devices(ctx, &devices, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const char *name = base_name(devices[i].path);
+		_cleanup_close_ int fd = -1;
+
+		if (!lacks_driver(ctx, &devices[i]))
+			continue;
+		fd = machine_open(ctx, "/sys/bus/dax/drivers/device_dax/new_id", O_WRONLY);
+		if (fd >= 0 && write(fd, name, strlen(name)) > 0)
+			pkram_log_info(ctx, "%s: bound to device_dax", devices[i].path);
+		else
+			pkram_log_debug(ctx, "%s: cannot be bound to device_dax", devices[i].path);
+	}
+	return r;
+}
+
+int machine_load_modules(struct pkram_ctx *ctx)
+{
+	static const struct {
+		const char *name;
+		bool pmem, soft, driver;
+	} modules[] = {
+		{ "nd_e820", .pmem = true },
+		{ "nfit", .pmem = true },
+		{ "nd_pmem", .pmem = true },
+		{ "dax_pmem", .pmem = true },
+		/* By name: kmem answers to the same alias, and would lend the memory out. */
+		{ "device_dax", .pmem = true, .soft = true, .driver = true },
+		{ "dax_hmem", .soft = true },
+	};
+	struct kmod_ctx *kmod;
+	struct need need;
+	int r;
+
+	if (*ctx->sysroot)
+		return 0;
+	r = find_need(ctx, &need);
+	if (r < 0 || !(need.pmem || need.soft || need.driver))
+		return r;
+	kmod = kmod_new(NULL, NULL);
+	if (!kmod)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
+		if ((need.pmem && modules[i].pmem) || (need.soft && modules[i].soft) ||
+		    (need.driver && modules[i].driver))
+			load(ctx, kmod, modules[i].name);
+	kmod_unref(kmod);
+	wait_for_devices(ctx);
+	return bind_devdax(ctx);
+}

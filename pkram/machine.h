@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Everything asked of the machine: /proc, /sys, modules, signatures. All paths go through the
+ * context's sysroot, so that tests run on recorded machines.
+ */
+#pragma once
+
+#include "ctx.h"
+
+/* --- files of the machine (machine.c) --- */
+
+/* Opens `path` ("/proc/cmdline") below the sysroot. */
+int machine_open(struct pkram_ctx *ctx, const char *path, int flags);
+/* Reads a small file whole, without its last newline; NUL-terminated, `ret_len` may be NULL. */
+int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len);
+int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret);
+bool machine_exists(struct pkram_ctx *ctx, const char *path);
+/* Below the sysroot, for calls that want a path; the result is malloc'ed. */
+char *machine_path(struct pkram_ctx *ctx, const char *path);
+
+/* --- this boot (machine-boot.c) --- */
+
+int machine_boot_id(struct pkram_ctx *ctx, uint8_t ret_id[16]);
+/* The running kernel's command line. */
+int machine_cmdline(struct pkram_ctx *ctx, char **ret_line);
+/* A kdump kernel: /proc/vmcore is there. */
+bool machine_is_kdump(struct pkram_ctx *ctx);
+/* Started by kexec, as far as the machine can tell (x86: bootloader_type; elsewhere true). */
+bool machine_came_by_kexec(struct pkram_ctx *ctx);
+/* CLOCK_REALTIME in ns. */
+int64_t machine_now(void);
+/*
+ * MemAvailable, and what the tightest memory.max of this process's cgroups leaves (page cache
+ * counts as left, as in MemAvailable; UINT64_MAX: no limit); bytes.
+ */
+int machine_memory(struct pkram_ctx *ctx, uint64_t *ret_available, uint64_t *ret_cgroup_left);
+/* Free pages of the pool of this page size that nobody has reserved; bytes. */
+int machine_hugepages_free(struct pkram_ctx *ctx, uint64_t page_size, uint64_t *ret_free);
+
+/* --- mounts (machine-mounts.c) --- */
+
+/* The fields are unescaped; a path may hold any byte. */
+struct machine_mount {
+	uint64_t id;
+	uint64_t parent;	/* the mount that this one stands on */
+	dev_t dev;
+	char *root;		/* directory of the filesystem that is mounted here */
+	char *point;
+	char *flags;		/* of the mount: ro, nosuid, ... */
+	char *type;
+	char *options;		/* of the filesystem: size=, ... */
+};
+
+/*
+ * Calls fn for each line of a table like /proc/self/mountinfo until it returns non-zero, which is
+ * the result. A line that is none ends it with -EBADMSG.
+ */
+int machine_mounts(const char *table, int (*fn)(void *arg, const struct machine_mount *m),
+		   void *arg);
+/* Type and options (flags and filesystem's as one list that mounts the same again) of a mount. */
+int machine_mount_find(const char *table, uint64_t id, char **ret_type, char **ret_options);
+
+/* --- who uses a file (machine-users.c) --- */
+
+/*
+ * Looks through /proc for processes with the file (dev, ino) open for writing or mapped shared and
+ * writable, other than this process. Calls fn for each pid with its command name; returns the
+ * count.
+ */
+int machine_file_writers(struct pkram_ctx *ctx, dev_t dev, ino_t ino,
+			 void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
+/* The same for many files in one pass over /proc, from a sorted array of (dev, ino). */
+struct machine_file {
+	dev_t dev;
+	ino_t ino;
+};
+int machine_files_writers(struct pkram_ctx *ctx, const struct machine_file *files, size_t n,
+			  void (*fn)(void *arg, size_t file, pid_t pid, const char *comm),
+			  void *arg);
+
+/* --- memory that can hold a region (machine-devices.c) --- */
+
+enum machine_device_kind { MACHINE_DEVICE_PMEM, MACHINE_DEVICE_DEVDAX };
+
+struct machine_device {
+	enum machine_device_kind kind;
+	char path[64];		/* /dev/pmem0, /dev/dax0.0 */
+	uint64_t phys, size;	/* of the bytes that the device shows; phys 0: unknown */
+	uint64_t res_phys,
+		res_size;       /* of the memory reserved for it (the nd region, Soft Reserved) */
+	bool legacy;		/* e820 type 12 (memmap=nn!ss or firmware), not NFIT */
+	bool soft_reserved;	/* dax_hmem */
+	bool system_ram;	/* lent to the kernel (kmem) */
+};
+
+/* All pmem block devices and devdax devices from sysfs; malloc'ed array. */
+int machine_devices(struct pkram_ctx *ctx, struct machine_device **ret, size_t *ret_n);
+/* The device behind an open block or character device. -ENODEV: something else. */
+int machine_device_of(struct pkram_ctx *ctx, dev_t rdev, bool block, struct machine_device *ret);
+/* Its one node in /dev ("/dev/pmem0"), from sysfs's uevent; malloc'ed. */
+int machine_device_node(struct pkram_ctx *ctx, dev_t rdev, bool block, char **ret_path);
+/*
+ * Loads nd_e820, nfit, nd_pmem, dax_pmem, dax_hmem, device_dax where /proc/iomem shows reserved
+ * memory that has no device yet, and binds to device_dax what no driver holds.
+ */
+int machine_load_modules(struct pkram_ctx *ctx);
+
+/* --- signatures (machine-signature.c) --- */
+
+/*
+ * What libblkid recognises in the first or last MiB of `size` bytes read through `read` (copied to
+ * a memfd first): "ext4", "gpt", ... malloc'ed; NULL for nothing.
+ */
+int machine_signature(struct pkram_ctx *ctx, uint64_t size,
+		      int (*read)(void *arg, uint64_t off, size_t len, void *buf), void *arg,
+		      char **ret_type);
+/* -EBUSY with the reason logged when a block device is mounted, held or otherwise in use. */
+int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block);
