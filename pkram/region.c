@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What all regions share: choosing the row, one canonical name for one memory, range checks, the
+ * seal and the locks. Only here is a caller's offset judged, so the rows need not ask again.
+ */
+#include "region.h"
+#include "machine.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define BLOCK 4096u
+#define SEAL_OFF (BLOCK - sizeof(uint64_t))
+#define ZERO_CHUNK (1u << 20)
+
+static const struct region_ops *const rows[] = {
+	&region_ops_devdax,
+	&region_ops_pmem,
+	&region_ops_file,
+};
+
+/* The row named by the spec, with the rest of it in ret_path; NULL for a bare path. */
+static const struct region_ops *row_of_spec(const char *spec, const char **ret_path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t n = strlen(rows[i]->scheme);
+
+		if (strncmp(spec, rows[i]->scheme, n) == 0 && spec[n] == ':') {
+			*ret_path = spec + n + 1;
+			return rows[i];
+		}
+	}
+	*ret_path = spec;
+	return NULL;
+}
+
+/* A character device that is not devdax is refused by that row, with its name. */
+static const struct region_ops *row_of_mode(mode_t mode)
+{
+	if (S_ISBLK(mode))
+		return &region_ops_pmem;
+	if (S_ISCHR(mode))
+		return &region_ops_devdax;
+	if (S_ISREG(mode))
+		return &region_ops_file;
+	return NULL;
+}
+
+static int canonical_path(struct pkram_ctx *ctx, const char *path, const struct stat *st,
+			  char **ret_path)
+{
+	_cleanup_free_ char *node = NULL;
+	struct stat there;
+	int r;
+
+	if (S_ISREG(st->st_mode)) {
+		node = realpath(path, NULL);
+		if (!node)
+			return log_error_errno(ctx, -errno, "%s: cannot resolve the path: %m",
+					       path);
+		*ret_path = TAKE_PTR(node);
+		return 0;
+	}
+	r = machine_device_node(ctx, st->st_rdev, S_ISBLK(st->st_mode), &node);
+	if (r < 0)
+		return log_error_errno(ctx, r, "%s: /sys does not know this device: %m", path);
+	if (stat(node, &there) < 0)
+		return log_error_errno(ctx, -errno, "%s: its device node %s: %m", path, node);
+	if ((there.st_mode & S_IFMT) != (st->st_mode & S_IFMT) || there.st_rdev != st->st_rdev) {
+		pkram_log_error(ctx, "%s: %s, which should be its device node, is another device",
+				path, node);
+		return -ENODEV;
+	}
+	*ret_path = TAKE_PTR(node);
+	return 0;
+}
+
+int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct region **ret)
+{
+	_cleanup_free_ char *canonical = NULL;
+	const struct region_ops *by_type, *ops;
+	const char *path;
+	struct stat st;
+	int r;
+
+	ops = row_of_spec(spec, &path);
+	if (!*path) {
+		pkram_log_error(ctx, "region \"%s\" names no path", spec);
+		return -EINVAL;
+	}
+	if (stat(path, &st) < 0)
+		return log_error_errno(ctx, -errno, "region %s: %m", spec);
+	by_type = row_of_mode(st.st_mode);
+	if (!by_type) {
+		pkram_log_error(ctx, "%s is neither a pmem or devdax device nor a regular file",
+				path);
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	}
+	if (ops && ops != by_type) {
+		pkram_log_error(ctx, "%s: %s is not for %s:, try %s:%s", spec, path, ops->scheme,
+				by_type->scheme, path);
+		return -EINVAL;
+	}
+	r = canonical_path(ctx, path, &st, &canonical);
+	if (r < 0)
+		return r;
+	return region_new(ctx, by_type, canonical, read_only, ret);
+}
+
+int region_new(struct pkram_ctx *ctx, const struct region_ops *ops, const char *path,
+	       bool read_only, struct region **ret)
+{
+	_cleanup_(region_close_p) struct region *r = calloc(1, sizeof(*r));
+	int k;
+
+	if (!r)
+		return -ENOMEM;
+	r->fd = -1;
+	r->ctx = pkram_ref(ctx);
+	r->ops = ops;
+	r->read_only = read_only;
+	r->path = strdup(path);
+	if (!r->path || asprintf(&r->spec, "%s:%s", ops->scheme, path) < 0) {
+		r->spec = NULL;
+		return -ENOMEM;
+	}
+	k = ops->open(r);
+	if (k < 0)
+		return k;
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+struct region *region_close(struct region *r)
+{
+	if (!r)
+		return NULL;
+	if (r->map && r->map_len)
+		munmap(r->map, r->map_len);
+	close_p(&r->fd);
+	pkram_unref(r->ctx);
+	free(r->path);
+	free(r->spec);
+	free(r);
+	return NULL;
+}
+
+int region_open_fd(struct region *r, mode_t type, int flags, struct stat *ret_st)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st, node;
+
+	/* Asked before the open: opening a fifo or a tape drive would already do something. */
+	if (stat(r->path, &node) < 0)
+		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);
+	if ((node.st_mode & S_IFMT) != type) {
+		pkram_log_error(r->ctx, "%s is not what a %s: region is made of", r->path,
+				r->ops->scheme);
+		return -EINVAL;
+	}
+	fd = open(r->path, flags | (r->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0) {
+		int e = -errno;
+
+		if (e == -ENXIO && type == S_IFCHR)
+			return log_error_errno(r->ctx, e, "%s has no driver yet; modprobe "
+					       "device_dax or daxctl reconfigure-device -m devdax",
+					       r->path);
+		return log_error_errno(r->ctx, e, "%s: cannot open for %s: %m", r->path,
+				       r->read_only ? "reading" : "writing");
+	}
+	if (fstat(fd, &st) < 0)
+		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);
+	if (st.st_mode != node.st_mode || st.st_ino != node.st_ino || st.st_dev != node.st_dev ||
+	    st.st_rdev != node.st_rdev) {
+		pkram_log_error(r->ctx, "%s was exchanged while it was opened; try again", r->path);
+		return -ESTALE;
+	}
+	r->fd = TAKE_FD(fd);
+	*ret_st = st;
+	return 0;
+}
+
+int region_map(struct region *r)
+{
+	int prot = PROT_READ | (r->read_only ? 0 : PROT_WRITE);
+	void *map;
+
+	if (r->size > SIZE_MAX)
+		return log_error_errno(r->ctx, -EFBIG, "%s: %m", r->path);
+	map = mmap(NULL, r->size, prot, MAP_SHARED, r->fd, (off_t)r->base);
+	if (map == MAP_FAILED)
+		return log_error_errno(r->ctx, -errno, "%s: cannot map %llu bytes: %m", r->path,
+				       (unsigned long long)r->size);
+	r->map = map;
+	r->map_len = r->size;
+	return 0;
+}
+
+static int check_io(const struct region *r, uint64_t off, uint64_t len)
+{
+	if (!IS_ALIGNED(off, BLOCK) || !IS_ALIGNED(len, BLOCK))
+		return -EINVAL;
+	return range_ok(off, len, r->size) ? 0 : -ERANGE;
+}
+
+static int check_write(const struct region *r, uint64_t off, uint64_t len)
+{
+	return r->read_only ? -EROFS : check_io(r, off, len);
+}
+
+int region_read(struct region *r, uint64_t off, size_t len, void *buf)
+{
+	int k = check_io(r, off, len);
+
+	if (k < 0 || !len)
+		return k;
+	if (!r->map)
+		return r->ops->read(r, off, len, buf);
+	memcpy(buf, r->map + off, len);
+	return 0;
+}
+
+int region_read_device(struct region *r, uint64_t off, size_t len, void *buf)
+{
+	if (off >= r->base)
+		return region_read(r, off - r->base, len, buf);
+	if (!IS_ALIGNED(off, BLOCK) || !IS_ALIGNED(len, BLOCK))
+		return -EINVAL;
+	if (!range_ok(off, len, r->base + r->size))
+		return -ERANGE;
+	/* Rows add the base modulo 2^64, which leads in front of it; what is mapped has base 0. */
+	return len ? r->ops->read(r, off - r->base, len, buf) : 0;
+}
+
+int region_write(struct region *r, uint64_t off, size_t len, const void *buf)
+{
+	int k = check_write(r, off, len);
+
+	if (k < 0 || !len)
+		return k;
+	if (!r->map)
+		return r->ops->write(r, off, len, buf);
+	memcpy(r->map + off, buf, len);
+	region_persist(r);
+	return 0;
+}
+
+int region_zero(struct region *r, uint64_t off, uint64_t len)
+{
+	_cleanup_free_ void *zero = NULL;
+	int k = check_write(r, off, len);
+
+	if (k < 0 || !len)
+		return k;
+	if (r->map) {
+		memset(r->map + off, 0, len);
+		region_persist(r);
+		return 0;
+	}
+	zero = io_buffer_new(ZERO_CHUNK);
+	if (!zero)
+		return -ENOMEM;
+	memset(zero, 0, ZERO_CHUNK);
+	while (len) {
+		size_t n = MIN(len, (uint64_t)ZERO_CHUNK);
+
+		k = r->ops->write(r, off, n, zero);
+		if (k < 0)
+			return k;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/*
+ * The bytes have to outlive the kernel, not the power: caches stay coherent across kexec, so that
+ * nothing is flushed. Only the order matters, and on x86 only of non-temporal stores.
+ */
+void region_persist(struct region *r)
+{
+	(void)r;
+#if defined(__x86_64__)
+	_mm_sfence();
+	__asm__ volatile("" : : : "memory");
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+static void seal_mapped(struct region *r, uint64_t off, const void *block)
+{
+	uint64_t *seal_at = (uint64_t *)(void *)(r->map + off + SEAL_OFF), seal;
+
+	memcpy(&seal, (const uint8_t *)block + SEAL_OFF, sizeof(seal));
+	__atomic_store_n(seal_at, 0, __ATOMIC_RELEASE);
+	region_persist(r);
+	memcpy(r->map + off, block, SEAL_OFF);
+	region_persist(r);
+	__atomic_store_n(seal_at, seal, __ATOMIC_RELEASE);
+	region_persist(r);
+}
+
+/*
+ * No signal tears a write of one block, but a jump or a panic stops the other CPUs wherever they
+ * are, even in the middle of one: so the seal is cleared by a write that changes nothing else.
+ */
+static int seal_block_device(struct region *r, uint64_t off, const void *block)
+{
+	_cleanup_free_ uint8_t *io = io_buffer_new(BLOCK);
+	uint64_t old;
+	int k;
+
+	if (!io)
+		return -ENOMEM;
+	k = r->ops->read(r, off, BLOCK, io);
+	if (k < 0)
+		memset(io, 0, BLOCK); /* a bad block is mended by writing it */
+	memcpy(&old, io + SEAL_OFF, sizeof(old));
+	if (k < 0 || old) {
+		memset(io + SEAL_OFF, 0, sizeof(old));
+		k = r->ops->write(r, off, BLOCK, io);
+		if (k < 0)
+			return k;
+	}
+	memcpy(io, block, BLOCK);
+	return r->ops->write(r, off, BLOCK, io);
+}
+
+int region_seal_block(struct region *r, uint64_t off, const void *block4k)
+{
+	int k = check_write(r, off, BLOCK);
+
+	if (k < 0)
+		return k;
+	if (!r->map)
+		return seal_block_device(r, off, block4k);
+	seal_mapped(r, off, block4k);
+	return 0;
+}
+
+int region_lock(struct region *r, uint64_t byte, enum region_lock how, bool wait)
+{
+	static const short types[] = {
+		[REGION_UNLOCK] = F_UNLCK,
+		[REGION_LOCK_SHARED] = F_RDLCK,
+		[REGION_LOCK_EXCLUSIVE] = F_WRLCK,
+	};
+	struct flock fl = { .l_type = types[how], .l_whence = SEEK_SET, .l_len = 1 };
+
+	static_assert(sizeof(fl.l_start) == sizeof(uint64_t), "lock bytes lie beyond 2 GiB");
+	if (byte > INT64_MAX)
+		return -EINVAL;
+	if (how == REGION_LOCK_EXCLUSIVE && r->read_only)
+		return -EROFS;
+	fl.l_start = (off_t)byte;
+	while (fcntl(r->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &fl) < 0) {
+		if (errno == EINTR && wait)
+			continue;
+		return errno == EACCES || errno == EAGAIN ? -EAGAIN : -errno;
+	}
+	return 0;
+}
+
+bool region_locked(struct region *r, uint64_t byte, uint64_t len)
+{
+	struct flock fl = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte,
+			    .l_len = (off_t)len };
+
+	return fcntl(r->fd, F_OFD_GETLK, &fl) < 0 || fl.l_type != F_UNLCK;
+}
