@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A node held for reading: extents to bytes, window by window, each against its checksum.
+ */
+#include "store-internal.h"
+
+struct store_reader {
+	struct store *store;
+	struct store_node node;
+	struct spans extents, mirrors;
+};
+
+static void reader_free(struct store_reader *r)
+{
+	spans_done(&r->extents);
+	spans_done(&r->mirrors);
+	store_node_done(&r->node);
+	free(r);
+}
+
+static int reader_new(struct store *s, const char *name, struct store_reader **ret)
+{
+	struct store_reader *r;
+	struct pkram_row *head;
+	int k;
+
+	head = store_find(s, name);
+	if (!head)
+		return log_error_errno(s->ctx, -ENOENT, "%s: no node named %s", s->region->spec,
+				       name);
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->store = s;
+	k = node_read(s, head, &r->node);
+	if (k == -EBADMSG)
+		pkram_log_error(s->ctx, "%s: %s: both copies of the node's block are damaged; "
+				"'pkram rm' gives its space back", s->region->spec, name);
+	if (k >= 0)
+		k = spans_of_extents(r->node.extents, r->node.n_extents, &r->extents);
+	if (k >= 0)
+		k = spans_of_extents(r->node.mirrors, r->node.n_mirrors, &r->mirrors);
+	if (k >= 0)
+		k = store_hold(s, r->node.id, false);
+	if (k < 0) {
+		reader_free(r);
+		return k;
+	}
+	*ret = r;
+	return 0;
+}
+
+int store_reader_open(struct store *s, const char *name, struct store_reader **ret)
+{
+	int k;
+
+	k = store_begin(s, false);
+	if (k < 0)
+		return k;
+	k = reader_new(s, name, ret);
+	store_end(s);
+	return k;
+}
+
+struct store_reader *store_reader_close(struct store_reader *r)
+{
+	if (!r)
+		return NULL;
+	pthread_mutex_lock(&r->store->mutex);
+	store_unhold(r->store, r->node.id);
+	pthread_mutex_unlock(&r->store->mutex);
+	reader_free(r);
+	return NULL;
+}
+
+const struct store_node *store_reader_node(const struct store_reader *r)
+{
+	return &r->node;
+}
+
+static bool window_holds(const struct store_reader *r, uint64_t index, const void *bytes,
+			 size_t len)
+{
+	return store_node_window_is(&r->node, index, bytes, len);
+}
+
+int store_reader_window(struct store_reader *r, uint64_t index, void *bounce, const void **ret,
+			size_t *ret_len)
+{
+	const struct store_node *n = &r->node;
+	struct region *region = r->store->region;
+	const void *bytes;
+	uint64_t off;
+	size_t len;
+	int k;
+
+	if (index >= n->windows)
+		return -ERANGE;
+	off = window_offset(n->mirrored, index);
+	len = window_length(n->size, n->mirrored, index);
+	k = spans_read(region, &r->extents, off, len, bounce, &bytes);
+	if (k >= 0 && !window_holds(r, index, bytes, len))
+		k = -EBADMSG;
+	if (k == -EBADMSG && off < n->mirrored) {
+		k = spans_read(region, &r->mirrors, off, len, bounce, &bytes);
+		if (k >= 0 && !window_holds(r, index, bytes, len))
+			k = -EBADMSG;
+	}
+	if (k < 0)
+		return k;
+	*ret = bytes;
+	*ret_len = len;
+	return 0;
+}
+
+/* Both copies of a node block, each as it stands. */
+static bool blocks_hold(const struct store_reader *r)
+{
+	const struct pkram_node_block *b = r->node.block;
+	const uint64_t at[2] = { le64toh(b->self), le64toh(b->other) };
+
+	for (int i = 0; i < 2; i++) {
+		struct store_node copy;
+		uint64_t hash;
+
+		if (node_block_read(r->store->region, r->store->sb.key, le64toh(r->store->sb.size),
+				    at[i], &copy, &hash) < 0)
+			return false;
+		store_node_done(&copy);
+		if (hash != le64toh(b->hash))
+			return false;
+	}
+	return true;
+}
+
+int store_reader_check_copies(struct store_reader *r, void *bounce)
+{
+	const struct store_node *n = &r->node;
+
+	for (uint64_t i = 0; i < window_front(n->mirrored); i++) {
+		uint64_t off = window_offset(n->mirrored, i);
+		size_t len = window_length(n->size, n->mirrored, i);
+		const struct spans *copies[2] = { &r->extents, &r->mirrors };
+
+		for (int c = 0; c < 2; c++) {
+			const void *bytes;
+			int k = spans_read(r->store->region, copies[c], off, len, bounce, &bytes);
+
+			if (k < 0 && k != -EBADMSG)
+				return k;
+			if (k < 0 || !window_holds(r, i, bytes, len))
+				return -EBADMSG;
+		}
+	}
+	return blocks_hold(r) ? 0 : -EBADMSG;
+}
+
+uint64_t store_reader_offset(const struct store_reader *r, uint64_t logical)
+{
+	uint64_t at, there;
+
+	return spans_locate(&r->extents, logical, &at, &there) ? at : 0;
+}
+
+int store_mark_restored(struct store *s, struct store_reader *const *readers, size_t n,
+			const uint8_t boot_id[16])
+{
+	bool changed = false;
+	uint64_t mark;
+	int k;
+
+	memcpy(&mark, boot_id, sizeof(mark));
+	k = store_begin(s, true);
+	if (k < 0)
+		return k;
+	for (size_t i = 0; i < n; i++) {
+		struct pkram_row *head = catalog_head(&s->catalog, readers[i]->node.id);
+
+		if (!head || le32toh(head->kind) != PKRAM_ROW_NODE || head->restored == mark)
+			continue;
+		head->restored = mark;
+		changed = true;
+	}
+	k = changed ? store_publish(s) : 0;
+	store_end(s);
+	return k;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * An open container: opening, describing, listing, removing, the jump record.
+ */
+#include "store-internal.h"
+
+int store_open(struct region *region, struct store **ret)
+{
+	struct store *s;
+	int k;
+
+	if (region->size < PKRAM_MIN_SIZE) {
+		k = log_error_errno(region->ctx, -ENOSPC,
+			"%s: %ju bytes are too few for a container; it needs %u", region->spec,
+			(uintmax_t)region->size, PKRAM_MIN_SIZE);
+		region_close(region);
+		return k;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		region_close(region);
+		return -ENOMEM;
+	}
+	s->ctx = region->ctx;
+	s->region = region;
+	pthread_mutex_init(&s->mutex, NULL);
+	k = store_begin(s, false);
+	if (k < 0) {
+		store_close(s);
+		return k;
+	}
+	store_end(s);
+	*ret = s;
+	return 0;
+}
+
+struct store *store_close(struct store *s)
+{
+	if (!s)
+		return NULL;
+	catalog_done(&s->catalog);
+	spans_done(&s->erase);
+	free(s->holds);
+	free(s->half);
+	region_close(s->region);
+	pthread_mutex_destroy(&s->mutex);
+	free(s);
+	return NULL;
+}
+
+struct region *store_region(struct store *s)
+{
+	return s->region;
+}
+
+struct pkram_ctx *store_ctx(struct store *s)
+{
+	return s->ctx;
+}
+
+static int describe(struct store *s, struct store_info *ret)
+{
+	struct store_info info = {
+		.generation = le64toh(s->sb.generation),
+		.phys = le64toh(s->sb.phys),
+		.size = le64toh(s->sb.size),
+		.payload = le64toh(s->sb.size) - PKRAM_PAYLOAD_START - PKRAM_TAIL_SIZE,
+		.recovered = s->recovered,
+		.jump = s->sb.jump,
+		.arrival = s->sb.arrival,
+	};
+	struct spans gaps = {};
+	int k;
+
+	memcpy(info.uuid, s->sb.uuid, sizeof(info.uuid));
+	k = space_free(&s->catalog, info.size, &gaps);
+	if (k < 0)
+		return k;
+	info.free = spans_total(&gaps);
+	for (size_t i = 0; i < gaps.n; i++) {
+		info.largest_free = MAX(info.largest_free, gaps.v[i].len);
+	}
+	spans_done(&gaps);
+	for (size_t i = 0; i < s->catalog.n; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+
+		if (le32toh(row->kind) == PKRAM_ROW_NODE)
+			info.nodes++;
+		else if (le32toh(row->kind) == PKRAM_ROW_WRITER &&
+			 store_writer_lives(s, le64toh(row->id)))
+			info.writers++;
+	}
+	*ret = info;
+	return 0;
+}
+
+int store_info(struct store *s, struct store_info *ret)
+{
+	int k;
+
+	k = store_begin(s, false);
+	if (k < 0)
+		return k;
+	k = describe(s, ret);
+	store_end(s);
+	return k;
+}
+
+/* --- listing --- */
+
+static int node_cmp(const void *a, const void *b)
+{
+	const struct store_node *x = a, *y = b;
+
+	return strcmp(x->name ? x->name : "", y->name ? y->name : "");
+}
+
+static int list_locked(struct store *s, struct store_node **ret, size_t *ret_n)
+{
+	struct store_node *v = calloc(MAX(s->catalog.n, (size_t)1), sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->catalog.n; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+		uint32_t kind = le32toh(row->kind);
+		uint64_t id = le64toh(row->id);
+		bool writing = kind == PKRAM_ROW_WRITER && store_writer_lives(s, id);
+
+		if (kind == PKRAM_ROW_NODE && node_read(s, row, &v[n]) >= 0) {
+			n++;
+		} else if (kind == PKRAM_ROW_NODE || writing) {
+			v[n++] = (struct store_node){
+				.id = id, .stored = catalog_space(&s->catalog, id), .name = "",
+				.kernel = "", .host = "", .source = "", .fs_type = "",
+				.mount_options = "", .damaged = !writing, .writing = writing,
+			};
+		}
+	}
+	if (n)
+		qsort(v, n, sizeof(*v), node_cmp);
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
+int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n)
+{
+	int k;
+
+	k = store_begin(s, false);
+	if (k < 0)
+		return k;
+	k = list_locked(s, ret, ret_n);
+	store_end(s);
+	return k;
+}
+
+/* --- removing --- */
+
+static int wipe(struct store *s, uint64_t id)
+{
+	for (size_t i = 0; i < s->catalog.n; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+		int k;
+
+		if (le64toh(row->id) != id || !row->len)
+			continue;
+		k = region_zero(s->region, le64toh(row->off), le64toh(row->len));
+		if (k < 0)
+			return k;
+	}
+	return 0;
+}
+
+/*
+ * Bytes are wiped after the commit that makes them nobody's, from the rows as they were, before the
+ * lock is let go: a kill in between leaves bytes, never a node without its bytes.
+ */
+static int remove_locked(struct store *s, const char *const *names, size_t n, bool wiped)
+{
+	struct catalog before = {}, after;
+	_cleanup_free_ uint64_t *ids = calloc(n, sizeof(*ids));
+	int k = 0;
+
+	if (!ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct pkram_row *head = store_find(s, names[i]);
+
+		if (!head)
+			return log_error_errno(s->ctx, -ENOENT, "%s: no node named %s",
+					       s->region->spec, names[i]);
+		ids[i] = le64toh(head->id);
+		if (wiped && !store_unheld(s, ids[i]))
+			return log_error_errno(
+				s->ctx, -EBUSY,
+				"%s: %s is being read; its bytes cannot be wiped now",
+				s->region->spec, names[i]);
+	}
+	if (wiped)
+		k = catalog_copy(&s->catalog, &before);
+	for (size_t i = 0; i < n && k >= 0; i++) {
+		struct pkram_row *head = catalog_head(&s->catalog, ids[i]);
+
+		/* The same name twice is gone already. */
+		if (head && le32toh(head->kind) == PKRAM_ROW_NODE)
+			k = store_unlink(s, head);
+	}
+	if (k >= 0)
+		k = store_publish(s);
+	if (k >= 0 && wiped) {
+		after = s->catalog;
+		s->catalog = before;
+		for (size_t i = 0; i < n && k >= 0; i++)
+			k = wipe(s, ids[i]);
+		s->catalog = after;
+	}
+	catalog_done(&before);
+	return k;
+}
+
+int store_remove(struct store *s, const char *const *names, size_t n, bool wiped)
+{
+	int k;
+
+	if (!n)
+		return 0;
+	k = store_begin(s, true);
+	if (k < 0)
+		return k;
+	k = store_reclaim(s);
+	if (k >= 0)
+		k = remove_locked(s, names, n, wiped);
+	store_end(s);
+	return k;
+}
+
+/* --- the jump records --- */
+
+static int change_jump(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg,
+		       bool arrived)
+{
+	struct pkram_jump jump;
+	int k;
+
+	k = store_begin(s, true);
+	if (k < 0)
+		return k;
+	jump = s->sb.jump;
+	k = fn(arg, &jump);
+	if (k >= 0) {
+		if (arrived)
+			s->sb.arrival = jump;
+		s->sb.jump = arrived ? (struct pkram_jump){} : jump;
+		k = store_publish(s);
+	}
+	store_end(s);
+	return k;
+}
+
+int store_update_jump(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg)
+{
+	return change_jump(s, fn, arg, false);
+}
+
+int store_arrive(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg)
+{
+	return change_jump(s, fn, arg, true);
+}
