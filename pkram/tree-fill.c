@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Any part of the image: its front is copied from the buffers, file data is read straight into the
+ * caller's memory (pread, which unlike a mapping cannot end in SIGBUS). A file that lies in one
+ * range is opened, read and closed in one go. A larger one is shared by the fills that it spans:
+ * opened by the first, closed by the last, so that its lease holds for the whole copy. Ranges are
+ * claimed in ascending order, so about two such files per thread are open at a time.
+ */
+#include "tree-save.h"
+
+#include <endian.h>
+
+/* One call of tree_image_fill(). */
+struct fill {
+	struct tree_image *img;
+	uint64_t off, end;
+	uint8_t *buf;
+	struct tree_dir_ref dir;	/* files of a directory lie side by side */
+};
+
+static uint64_t run_start(const struct tree_run *run)
+{
+	return (uint64_t)run->blk * TREE_BLOCK;
+}
+
+static uint64_t run_end(const struct tree_run *run)
+{
+	return run_start(run) + (uint64_t)run->blocks * TREE_BLOCK;
+}
+
+/* The first run that ends behind @off. */
+static size_t find_run(const struct tree_image *img, uint64_t off)
+{
+	size_t low = 0, high = img->n_runs;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (run_end(&img->runs[mid]) <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void copy_front(const struct fill *f)
+{
+	const struct tree_image *img = f->img;
+	const struct { const struct tree_buf *buf; uint64_t off; } parts[] = {
+		{ &img->inodes, 0 }, { &img->dirs, img->dirs_off },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		uint64_t from = MAX(f->off, parts[i].off);
+		uint64_t to = MIN(f->end, parts[i].off + parts[i].buf->len);
+
+		if (from < to)
+			memcpy(f->buf + (from - f->off), parts[i].buf->p + (from - parts[i].off),
+			       to - from);
+	}
+}
+
+/* Reads bytes of a file; what is missing becomes zeroes. */
+static int read_file(struct tree_image *img, const struct tree_file *file, uint64_t off, size_t len,
+		     uint8_t *buf)
+{
+	const struct tree_source *s = &img->sources[file->source];
+	uint64_t size = le64toh(tree_inode(img, s->nid)->size);
+	size_t want = off < size ? (size_t)MIN((uint64_t)len, size - off) : 0, done = 0;
+
+	while (file->fd >= 0 && done < want) {
+		ssize_t n = pread(file->fd, buf + done, want - done, (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			_cleanup_free_ char *path = tree_source_path(img, file->source);
+
+			return log_error_errno(img->ctx, -errno, "%s: cannot be read: %m",
+					       path ? path : img->path);
+		}
+		if (n == 0) {
+			tree_not_quiet(img, file->source, NULL, "shrank while it was saved");
+			break;
+		}
+		done += (size_t)n;
+	}
+	memset(buf + done, 0, len - done);
+	return 0;
+}
+
+/* The part of a run that lies in the range. */
+static int read_run(const struct fill *f, const struct tree_file *file, const struct tree_run *run)
+{
+	uint64_t from = MAX(f->off, run_start(run)), to = MIN(f->end, run_end(run));
+
+	return read_file(f->img, file, run->off + (from - run_start(run)), to - from,
+			 f->buf + (from - f->off));
+}
+
+/* The runs of one source stand side by side: [*first, *end) around @run. */
+static void runs_of_source(const struct tree_image *img, size_t run, size_t *first, size_t *end)
+{
+	uint32_t source = img->runs[run].source;
+
+	for (*first = run; *first && img->runs[*first - 1].source == source; --*first)
+		;
+	for (*end = run; *end < img->n_runs && img->runs[*end].source == source; ++*end)
+		;
+}
+
+static struct tree_file *find_shared(struct tree_image *img, uint32_t source)
+{
+	for (size_t i = 0; i < img->n_files; i++)
+		if (img->files[i].source == source)
+			return &img->files[i];
+	return NULL;
+}
+
+/* Adds a file to the table; when another thread was first, its file is taken. */
+static int add_shared(struct fill *f, size_t run, struct tree_file *ret)
+{
+	struct tree_image *img = f->img;
+	struct tree_file fresh, *file;
+	size_t first, end;
+	int r;
+
+	r = tree_file_open(img, img->runs[run].source, &f->dir, &fresh);
+	if (r < 0)
+		return r;
+	runs_of_source(img, run, &first, &end);
+	for (; first < end; first++)
+		fresh.left += (uint64_t)img->runs[first].blocks * TREE_BLOCK;
+	pthread_mutex_lock(&img->lock);
+	file = find_shared(img, fresh.source);
+	if (!file) {
+		r = array_grow(&img->files, &img->cap_files, img->n_files + 1, sizeof(*img->files));
+		if (r == 0) {
+			file = &img->files[img->n_files++];
+			*file = fresh;
+			fresh.fd = -1;
+		}
+	}
+	if (file) {
+		file->users++;
+		*ret = *file;
+	}
+	pthread_mutex_unlock(&img->lock);
+	if (fresh.fd >= 0)
+		close(fresh.fd);
+	return r;
+}
+
+static int get_shared(struct fill *f, size_t run, struct tree_file *ret)
+{
+	struct tree_image *img = f->img;
+	struct tree_file *file;
+
+	pthread_mutex_lock(&img->lock);
+	file = find_shared(img, img->runs[run].source);
+	if (file) {
+		file->users++;
+		*ret = *file;
+	}
+	pthread_mutex_unlock(&img->lock);
+	return file ? 0 : add_shared(f, run, ret);
+}
+
+static void put_shared(struct tree_image *img, uint32_t source, uint64_t filled)
+{
+	struct tree_file last = { .fd = -1 }, *file;
+
+	pthread_mutex_lock(&img->lock);
+	file = find_shared(img, source);
+	file->users--;
+	file->left -= MIN(filled, file->left);
+	if (file->users == 0 && file->left == 0) {
+		last = *file;
+		*file = img->files[--img->n_files];
+	}
+	pthread_mutex_unlock(&img->lock);
+	tree_file_close(img, &last);
+}
+
+/* The runs [first, end) of one source that lie in the range, of a file that goes beyond it. */
+static int fill_shared(struct fill *f, size_t first, size_t end)
+{
+	uint32_t source = f->img->runs[first].source;
+	struct tree_file file;
+	uint64_t filled = 0;
+	int r;
+
+	r = get_shared(f, first, &file);
+	if (r < 0)
+		return r;
+	for (size_t i = first; i < end && r == 0; i++) {
+		const struct tree_run *run = &f->img->runs[i];
+
+		r = read_run(f, &file, run);
+		filled += MIN(f->end, run_end(run)) - MAX(f->off, run_start(run));
+	}
+	put_shared(f->img, source, filled);
+	return r;
+}
+
+/* The same of a file that lies in the range whole. */
+static int fill_whole(struct fill *f, size_t first, size_t end)
+{
+	struct tree_file file;
+	int r;
+
+	r = tree_file_open(f->img, f->img->runs[first].source, &f->dir, &file);
+	for (size_t i = first; i < end && r == 0; i++)
+		r = read_run(f, &file, &f->img->runs[i]);
+	tree_file_close(f->img, &file);
+	return r;
+}
+
+static int fill_data(struct fill *f)
+{
+	const struct tree_image *img = f->img;
+	size_t i = find_run(img, f->off);
+	int r = 0;
+
+	while (i < img->n_runs && run_start(&img->runs[i]) < f->end && r == 0) {
+		uint32_t source = img->runs[i].source;
+		bool whole = run_start(&img->runs[i]) >= f->off &&
+			     (i == 0 || img->runs[i - 1].source != source);
+		size_t end = i;
+
+		while (end < img->n_runs && img->runs[end].source == source &&
+		       run_start(&img->runs[end]) < f->end)
+			end++;
+		whole = whole && run_end(&img->runs[end - 1]) <= f->end &&
+			(end == img->n_runs || img->runs[end].source != source);
+		r = whole ? fill_whole(f, i, end) : fill_shared(f, i, end);
+		i = end;
+	}
+	return r;
+}
+
+/* Between files there is padding, which no run covers. */
+static void clear_gaps(const struct fill *f)
+{
+	const struct tree_image *img = f->img;
+	uint64_t at = MAX(f->off, img->meta_size);
+
+	for (size_t i = find_run(img, f->off); at < f->end; i++) {
+		uint64_t next = i < img->n_runs ? MIN(run_start(&img->runs[i]), f->end) : f->end;
+
+		if (next > at)
+			memset(f->buf + (at - f->off), 0, next - at);
+		if (i == img->n_runs)
+			break;
+		at = MAX(at, run_end(&img->runs[i]));
+	}
+}
+
+int tree_image_fill(struct tree_image *img, uint64_t off, size_t len, void *buf)
+{
+	struct fill f = { .img = img, .off = off, .end = off + len, .buf = buf,
+			  .dir = TREE_DIR_REF_NONE };
+	int r;
+
+	if (!range_ok(off, len, img->size))
+		return -EINVAL;
+	copy_front(&f);
+	clear_gaps(&f);
+	r = fill_data(&f);
+	tree_dirs_put(img, &f.dir);
+	return r;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Quiet sources. A copy is good when nobody wrote to the file while it was made. Times do not tell:
+ * on tmpfs, stores through a shared mapping change neither mtime nor ctime. A read lease does: the
+ * kernel refuses it while anybody has the file open for writing or mapped writable, and while it is
+ * held a writer's open waits. Where there are no leases, /proc is looked through at the end.
+ */
+#include "tree-save.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <sys/sysmacros.h>
+
+#include "machine.h"
+
+int tree_open(int dirfd, const char *name, int flags)
+{
+	int fd;
+
+	flags |= O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	fd = openat(dirfd, name, flags | O_NOATIME);
+	/* Only the owner may leave atime alone. */
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dirfd, name, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+int tree_statx(int dirfd, const char *name, struct statx *ret_st)
+{
+	struct statx st;
+
+	if (statx(dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
+		  STATX_BASIC_STATS | STATX_MNT_ID, &st) < 0)
+		return -errno;
+	*ret_st = st;
+	return 0;
+}
+
+enum tree_lease tree_lease(int fd)
+{
+	/*
+	 * SIGIO, which tells that somebody waits for the lease, would end the process; SIGURG does
+	 * nothing.
+	 */
+	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+		return LEASE_HELD;
+	return errno == EAGAIN ? LEASE_REFUSED : LEASE_NONE;
+}
+
+/* Counts a source that is not quiet; false: it was counted before, or enough were named. */
+static bool count_not_quiet(struct tree_image *img, uint32_t source)
+{
+	bool name = true;
+
+	pthread_mutex_lock(&img->lock);
+	if (source != TREE_NO_SOURCE) {
+		name = !img->sources[source].named;
+		img->sources[source].named = true;
+	}
+	if (name)
+		name = ++img->not_quiet <= TREE_NAMED_MAX;
+	pthread_mutex_unlock(&img->lock);
+	return name;
+}
+
+static int quiet_priority(const struct tree_image *img)
+{
+	return img->opts.live ? PKRAM_LOG_WARNING : PKRAM_LOG_ERROR;
+}
+
+static const char *advice(const struct tree_image *img)
+{
+	return img->opts.live ? "" : "; stop its user or use --live";
+}
+
+void tree_not_quiet(struct tree_image *img, uint32_t source, char *path, const char *what)
+{
+	if (count_not_quiet(img, source)) {
+		if (!path && source != TREE_NO_SOURCE)
+			path = tree_source_path(img, source);
+		ctx_log(img->ctx, quiet_priority(img), "%s %s%s", path ? path : img->path, what,
+			advice(img));
+	}
+	free(path);
+}
+
+struct writers {
+	FILE *f;
+	unsigned int n;
+};
+
+static void add_writer(void *arg, pid_t pid, const char *comm)
+{
+	struct writers *w = arg;
+
+	fprintf(w->f, "%spid %d (%s)", w->n++ ? ", " : "", (int)pid, comm);
+}
+
+void tree_has_writer(struct tree_image *img, uint32_t source, char *path, dev_t dev, ino_t ino)
+{
+	_cleanup_free_ char *who = NULL;
+	struct writers w = { 0 };
+	size_t len;
+
+	if (!count_not_quiet(img, source)) {
+		free(path);
+		return;
+	}
+	if (!path && source != TREE_NO_SOURCE)
+		path = tree_source_path(img, source);
+	w.f = open_memstream(&who, &len);
+	if (w.f) {
+		machine_file_writers(img->ctx, dev, ino, add_writer, &w);
+		if (w.n == 0)
+			fprintf(w.f,
+				"this process (is it the region?) or one that /proc does not show");
+		if (fclose(w.f) != 0)
+			w.n = 0;
+	}
+	ctx_log(img->ctx, quiet_priority(img), "%s is open for writing by %s%s",
+		path ? path : img->path, who ? who : "somebody", img->opts.live ? "" :
+		w.n > 1 ? "; stop them or use --live" : "; stop it or use --live");
+	free(path);
+}
+
+void tree_named_end(struct tree_image *img)
+{
+	if (img->not_quiet > TREE_NAMED_MAX)
+		ctx_log(img->ctx, quiet_priority(img), "%s: %llu more files below are not quiet",
+			img->path, (unsigned long long)img->not_quiet - TREE_NAMED_MAX);
+}
+
+void tree_loss(struct tree_image *img, uint32_t dir, const char *name, const char *what)
+{
+	_cleanup_free_ char *path = NULL;
+
+	/* When a source is compared with its node, this was said before. */
+	if (img->probe || ++img->losses > TREE_NAMED_MAX)
+		return;
+	path = tree_path(img, dir, name);
+	if (img->opts.allow_lossy)
+		pkram_log_warning(img->ctx, "%s: %s; saved without it",
+				  path ? path : img->path, what);
+	else
+		pkram_log_error(img->ctx, "%s: %s; --allow-lossy saves without it",
+				path ? path : img->path, what);
+}
+
+const char *tree_differs(const struct tree_image *img, uint32_t source, const struct statx *st)
+{
+	const struct tree_source *s = &img->sources[source];
+	const struct erofs_inode *inode = tree_inode(img, s->nid);
+	unsigned int mode = le16toh(inode->mode);
+
+	if (st->stx_ino != s->ino || (st->stx_mode & S_IFMT) != (mode & S_IFMT) ||
+	    makedev(st->stx_dev_major, st->stx_dev_minor) != img->devs[s->dev].dev)
+		return "was replaced while it was saved";
+	if (!S_ISDIR(mode) && st->stx_size != le64toh(inode->size) &&
+	    (S_ISREG(mode) || S_ISLNK(mode)))
+		return st->stx_size < le64toh(inode->size) ? "shrank while it was saved"
+							   : "grew while it was saved";
+	if (st->stx_ctime.tv_sec != s->ctime_sec || st->stx_ctime.tv_nsec != s->ctime_nsec ||
+	    st->stx_mtime.tv_sec != (int64_t)le64toh(inode->mtime) ||
+	    st->stx_mtime.tv_nsec != le32toh(inode->mtime_nsec))
+		return "changed while it was saved";
+	/* A store through a mapping that has gone again: it filled a hole and changed no time. */
+	if (s->flags & SOURCE_SPARSE && img->devs[s->dev].fs_magic == TMPFS_MAGIC &&
+	    (uint32_t)st->stx_blocks != s->blocks)
+		return "changed while it was saved";
+	return NULL;
+}
+
+/*
+ * What it means that something scanned cannot be opened or looked at now; NULL: a fault of its own.
+ */
+static const char *gone(int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return "vanished while it was saved";
+	case -ESTALE:
+	case -ELOOP:
+	case -ENOTDIR:
+	case -ENXIO:
+		return "was replaced while it was saved";
+	case -EWOULDBLOCK:
+		return "is leased by a process that writes to it";
+	default:
+		return NULL;
+	}
+}
+
+static int cannot(struct tree_image *img, uint32_t source, int r)
+{
+	_cleanup_free_ char *path = NULL;
+	const char *what = gone(r);
+
+	if (what) {
+		tree_not_quiet(img, source, NULL, what);
+		return 0;
+	}
+	path = tree_source_path(img, source);
+	return log_error_errno(img->ctx, r, "%s: cannot be read: %m", path ? path : img->path);
+}
+
+static int add_unleased(struct tree_image *img, uint32_t source)
+{
+	int r;
+
+	pthread_mutex_lock(&img->lock);
+	r = array_grow(&img->unleased, &img->cap_unleased, img->n_unleased + 1,
+		       sizeof(*img->unleased));
+	if (r == 0)
+		img->unleased[img->n_unleased++] = source;
+	pthread_mutex_unlock(&img->lock);
+	return r;
+}
+
+/*
+ * open, F_SETSIG, F_SETLEASE, statx; then the reader's pread; then F_GETLEASE, close. The lease
+ * comes before the look at the times, so that nothing can have changed between the look and the
+ * read. After it, the lease alone tells whether somebody came: cheaper than a second look.
+ */
+int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref *dir,
+		   struct tree_file *ret)
+{
+	const struct tree_source *s = &img->sources[source];
+	char name[EROFS_NAME_MAX + 1];
+	_cleanup_close_ int fd = -1;
+	enum tree_lease lease;
+	const char *what;
+	struct statx st;
+	int r;
+
+	*ret = (struct tree_file){ .source = source, .fd = -1 };
+	r = tree_dirs_get(img, s->parent, dir);
+	if (r < 0)
+		return cannot(img, source, r);
+	tree_source_name(img, source, name);
+	fd = tree_open(dir->fd, name, 0);
+	if (fd < 0)
+		return cannot(img, source, fd);
+	lease = tree_lease(fd);
+	if (lease == LEASE_REFUSED)
+		tree_has_writer(img, source, NULL, img->devs[s->dev].dev, s->ino);
+	r = lease == LEASE_NONE ? add_unleased(img, source) : 0;
+	if (r == 0)
+		r = tree_statx(fd, "", &st);
+	if (r < 0)
+		return cannot(img, source, r);
+	what = tree_differs(img, source, &st);
+	if (what)
+		tree_not_quiet(img, source, NULL, what);
+	if (st.stx_ino != s->ino || !S_ISREG(st.stx_mode) ||
+	    makedev(st.stx_dev_major, st.stx_dev_minor) != img->devs[s->dev].dev)
+		return 0;
+	ret->leased = lease == LEASE_HELD;
+	ret->fd = TAKE_FD(fd);
+	return 0;
+}
+
+void tree_file_close(struct tree_image *img, struct tree_file *file)
+{
+	const char *what = NULL;
+	struct statx st;
+
+	if (file->fd < 0)
+		return;
+	if (file->leased) {
+		if (fcntl(file->fd, F_GETLEASE) != F_RDLCK)
+			what = "was opened for writing while it was saved";
+	} else if (tree_statx(file->fd, "", &st) == 0) {
+		what = tree_differs(img, file->source, &st);
+	}
+	if (what)
+		tree_not_quiet(img, file->source, NULL, what);
+	close(file->fd);
+	file->fd = -1;
+}
+
+/*
+ * Is it still what it was scanned as? What was read is looked at again, so that the files of a tree
+ * are of one moment: a lease guards each only while it is read. What was not read is tried for
+ * writers, too.
+ */
+static int check_source(struct tree_image *img, uint32_t source, struct tree_dir_ref *dir)
+{
+	const struct tree_source *s = &img->sources[source];
+	char name[EROFS_NAME_MAX + 1] = "";
+	struct tree_file file;
+	const char *what;
+	struct statx st;
+	int r;
+
+	if (S_ISREG(le16toh(tree_inode(img, s->nid)->mode)) && !(s->flags & SOURCE_DATA)) {
+		r = tree_file_open(img, source, dir, &file);
+		if (r == 0)
+			tree_file_close(img, &file);
+		return r;
+	}
+	r = tree_dirs_get(img, s->parent, dir);
+	if (r < 0)
+		return cannot(img, source, r);
+	if (source != 0)
+		tree_source_name(img, source, name);
+	r = tree_statx(dir->fd, name, &st);
+	if (r < 0)
+		return cannot(img, source, r);
+	what = tree_differs(img, source, &st);
+	if (what)
+		tree_not_quiet(img, source, NULL, what);
+	return 0;
+}
+
+struct unleased {
+	struct machine_file file;
+	uint32_t source;
+};
+
+struct unleased_scan {
+	struct tree_image *img;
+	const struct unleased *files;
+};
+
+static int compare_unleased(const void *a, const void *b)
+{
+	const struct machine_file *x = a, *y = b;
+
+	if (x->dev != y->dev)
+		return x->dev < y->dev ? -1 : 1;
+	return x->ino < y->ino ? -1 : x->ino > y->ino;
+}
+
+static void unleased_writer(void *arg, size_t file, pid_t pid, const char *comm)
+{
+	struct unleased_scan *scan = arg;
+	char text[128];
+
+	snprintf(text, sizeof(text), "is open for writing by pid %d (%s)", (int)pid, comm);
+	tree_not_quiet(scan->img, scan->files[file].source, NULL, text);
+}
+
+static int check_unleased(struct tree_image *img)
+{
+	_cleanup_free_ struct unleased *u = NULL;
+	_cleanup_free_ struct machine_file *files = NULL;
+	struct unleased_scan scan = { .img = img };
+	int r;
+
+	if (img->n_unleased == 0)
+		return 0;
+	if (geteuid() != 0)
+		pkram_log_warning(
+			img->ctx,
+			"%s: of %zu files only root can tell whether other users write to "
+			"them",
+			img->path, img->n_unleased);
+	u = calloc(img->n_unleased, sizeof(*u));
+	files = calloc(img->n_unleased, sizeof(*files));
+	if (!u || !files)
+		return -ENOMEM;
+	for (size_t i = 0; i < img->n_unleased; i++) {
+		const struct tree_source *s = &img->sources[img->unleased[i]];
+
+		u[i].file = (struct machine_file){ .dev = img->devs[s->dev].dev, .ino = s->ino };
+		u[i].source = img->unleased[i];
+	}
+	qsort(u, img->n_unleased, sizeof(*u), compare_unleased);
+	for (size_t i = 0; i < img->n_unleased; i++)
+		files[i] = u[i].file;
+	scan.files = u;
+	r = machine_files_writers(img->ctx, files, img->n_unleased, unleased_writer, &scan);
+	return MIN(r, 0);
+}
+
+int tree_image_finish(struct tree_image *img, bool *ret_live)
+{
+	struct tree_dir_ref dir = TREE_DIR_REF_NONE;
+	int r = 0;
+
+	for (size_t i = 0; i < img->n_sources && r == 0; i++)
+		if (!(img->sources[i].flags & SOURCE_UNCHECKED))
+			r = check_source(img, (uint32_t)i, &dir);
+	tree_dirs_put(img, &dir);
+	if (r == 0)
+		r = check_unleased(img);
+	if (r < 0)
+		return r;
+	tree_named_end(img);
+	if (img->not_quiet && !img->opts.live)
+		return -EBUSY;
+	*ret_live = img->not_quiet > 0;
+	return 0;
+}

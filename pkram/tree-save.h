@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside of a tree image that is being saved. The image's front is built in two growing buffers
+ * while the tree is scanned; beside it stand one source per inode (what to compare the file with,
+ * later) and one run per piece of file data: about 150 bytes a file plus its name, however deep or
+ * wide the tree.
+ *
+ *	tree-image.c	from its start to its end
+ *	tree-scan.c	walks the tree
+ *	tree-attr-get.c	xattrs and inode flags of one inode
+ *	tree-holes.c	hole maps, and the chunk size that costs least
+ *	tree-emit.c	EROFS records into the buffers; the final layout
+ *	tree-source.c	descriptors of the source's directories, few at a time; paths for messages
+ *	tree-quiet.c	is a source what it was, and does nobody write to it
+ *	tree-fill.c	any part of the image
+ */
+#pragma once
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+
+#include "tree-erofs.h"
+#include "tree.h"
+
+struct tree_buf {
+	uint8_t *p;
+	size_t len, cap;
+};
+
+enum {
+	SOURCE_DATA = 1 << 0,		/* has runs: looked at when they are read */
+	SOURCE_UNCHECKED = 1 << 1,	/* not of this tree: a made up root, another mount */
+	SOURCE_SPARSE = 1 << 2,		/* has holes: @blocks tells when one was filled */
+};
+
+/* An inode of the source. Its size, mode and mtime are those of the EROFS inode @nid. */
+struct tree_source {
+	uint64_t nid;
+	uint64_t ino;
+	int64_t ctime_sec;
+	uint64_t name;			/* offset in the directory zone; the upper 8 bits: length */
+	uint32_t ctime_nsec;
+	uint32_t parent;		/* index of the directory's source */
+	uint32_t dev;			/* index into devs */
+	uint16_t flags;			/* fixed by the scan */
+	bool named;			/* said to be not quiet; once is enough; under the lock */
+	uint32_t blocks;		/* low bits of st_blocks */
+};
+
+/* @blocks of the image from @blk hold the bytes of @source from @off. Sorted by @blk. */
+struct tree_run {
+	uint64_t off;
+	uint32_t blk;
+	uint32_t blocks;
+	uint32_t source;
+};
+
+struct tree_dev {
+	dev_t dev;
+	uint64_t fs_magic;
+};
+
+#define DIRS_CACHED 64
+
+/* Open directories, the least recently used one given up first. */
+struct tree_dirs {
+	pthread_mutex_t lock;
+	uint64_t clock;
+	struct tree_dir_slot {
+		uint32_t source;
+		uint32_t users;
+		uint64_t used;		/* 0: empty */
+		int fd;
+	} slots[DIRS_CACHED];
+};
+
+/* A borrowed descriptor of a directory; zero-initialise with fd -1. */
+struct tree_dir_ref {
+	int fd;
+	int slot;			/* -1: not from the cache */
+	uint32_t source;
+};
+
+#define TREE_DIR_REF_NONE ((struct tree_dir_ref){ .fd = -1, .slot = -1 })
+
+/* A regular file being copied. */
+struct tree_file {
+	uint32_t source;
+	int fd;
+	bool leased;
+	uint32_t users;			/* in the table of open files: fills at work on it */
+	uint64_t left;			/* ... bytes of its runs that are still to be filled */
+};
+
+struct tree_image {
+	struct pkram_ctx *ctx;
+	struct tree_scan_options opts;
+	bool single;
+	bool probe;			/* of tree_source_check(): look for all writers */
+	char *path;			/* absolute, without links */
+	char *base;			/* of root_fd; "" for the root of all */
+	char *fs_type;
+	char *mount_options;
+	int root_fd;			/* the root directory; of a single file: its directory */
+
+	struct tree_buf inodes;		/* the image from 0: superblock, inodes */
+	struct tree_buf dirs;		/* directory blocks, long symlinks */
+	uint64_t dirs_off;		/* where they lie in the image */
+	uint64_t meta_size, size, data;
+	uint64_t fingerprint;
+	bool chunked;			/* some file is CHUNK_BASED */
+
+	struct tree_source *sources;
+	size_t n_sources, cap_sources;
+	struct tree_run *runs;
+	size_t n_runs, cap_runs;
+	struct tree_dev *devs;
+	size_t n_devs, cap_devs;
+	struct pkram_hole *holes;
+	size_t n_holes, cap_holes;
+	struct tree_dirs open_dirs;
+
+	struct timespec started;	/* what changed later is not quiet */
+	pthread_mutex_t lock;		/* for all below */
+	uint64_t not_quiet;
+	uint64_t losses;
+	uint32_t *unleased;		/* sources whose writers only /proc can tell */
+	size_t n_unleased, cap_unleased;
+	struct tree_file *files;	/* that several fills share */
+	size_t n_files, cap_files;
+};
+
+/* At most so many files are named in messages of one kind. */
+#define TREE_NAMED_MAX 20
+
+/* --- tree-scan.c --- */
+
+/* Walks the tree from root_fd and emits the image's front, all but addresses. */
+int tree_scan(struct tree_image *img);
+
+/* --- tree-emit.c --- */
+
+/* Appends @len zero bytes at a multiple of @align; the offset or a negative errno. */
+int64_t tree_buf_add(struct tree_buf *buf, size_t len, size_t align);
+
+static inline struct erofs_inode *tree_inode(const struct tree_image *img, uint64_t nid)
+{
+	return (struct erofs_inode *)(img->inodes.p + (nid << EROFS_SLOT_BITS));
+}
+
+/* What stands behind an inode: its xattr area and its tail (symlink target or chunk map). */
+struct tree_extra {
+	const struct tree_buf *xattrs;
+	enum erofs_layout layout;
+	size_t tail;			/* bytes */
+	bool whole;			/* inode, xattrs and tail must lie in one block */
+};
+
+/* Appends an inode and returns its nid; the tail is zero. */
+int tree_emit_inode(struct tree_image *img, const struct statx *st, const struct tree_extra *x,
+		    uint64_t *ret_nid);
+/* The tail of an inode. */
+void *tree_emit_tail(const struct tree_image *img, uint64_t nid);
+
+/* An entry of the directory being emitted. */
+struct tree_entry {
+	size_t name;			/* offset in the name arena */
+	uint64_t nid;
+	uint32_t source;		/* TREE_NO_SOURCE: met under another name before */
+	uint8_t len;
+	uint8_t d_type;
+	uint8_t file_type;		/* EROFS_FT_UNKNOWN: left out */
+};
+
+/*
+ * Writes a directory's blocks from its sorted entries, and tells the sources where their names are.
+ */
+int tree_emit_dir(struct tree_image *img, uint64_t nid, const struct tree_entry *entries, size_t n,
+		  const char *names);
+/* Lays out the data, and puts all addresses and the superblock in. */
+int tree_emit_finish(struct tree_image *img);
+
+/* --- tree-attr-get.c --- */
+
+/*
+ * Reads xattrs and inode flags into an EROFS xattr area (empty: none). Of a file that is not
+ * opened, @fd is -1 and @dirfd, @name say where it is. @parent is for messages.
+ */
+int tree_attr_get(struct tree_image *img, int fd, int dirfd, uint32_t parent, const char *name,
+		  struct tree_buf *area);
+
+/* --- tree-holes.c --- */
+
+struct tree_segment {
+	uint64_t off, end;		/* multiples of TREE_BLOCK, also behind the file's end */
+};
+
+struct tree_segments {
+	struct tree_segment *s;
+	size_t n, cap;
+};
+
+/* Where a file has data. */
+int tree_holes_map(int fd, uint64_t size, bool hugetlb, uint64_t blocks,
+		   struct tree_segments *segments);
+/* log2 of the chunk size in blocks that costs the least bytes. */
+unsigned int tree_holes_chunk_bits(const struct tree_segments *segments, uint64_t size);
+/* Fills a chunk map: 0 for data, EROFS_NULL_ADDR for holes, and keeps the finer holes. */
+int tree_holes_emit(struct tree_image *img, uint64_t nid, const struct tree_segments *segments,
+		    uint64_t size, unsigned int bits);
+
+/* --- tree-source.c --- */
+
+void tree_dirs_init(struct tree_dirs *dirs);
+void tree_dirs_close(struct tree_dirs *dirs);
+/*
+ * Borrows directory @source, giving back what @ref had before; nothing to do when it is the same.
+ */
+int tree_dirs_get(struct tree_image *img, uint32_t source, struct tree_dir_ref *ref);
+void tree_dirs_put(struct tree_image *img, struct tree_dir_ref *ref);
+/* Copies a source's name; @name has EROFS_NAME_MAX + 1 bytes. */
+void tree_source_name(const struct tree_image *img, uint32_t source, char *name);
+/*
+ * For messages, on one line; malloc'ed, NULL when out of memory. @name: of something in @dir, or
+ * NULL.
+ */
+char *tree_path(const struct tree_image *img, uint32_t dir, const char *name);
+char *tree_source_path(const struct tree_image *img, uint32_t source);
+
+/* --- tree-quiet.c --- */
+
+/* Opens without waiting, without following, without a trace in atime where allowed. */
+int tree_open(int dirfd, const char *name, int flags);
+/* @name "": of dirfd itself. */
+int tree_statx(int dirfd, const char *name, struct statx *ret_st);
+
+enum tree_lease { LEASE_HELD, LEASE_REFUSED, LEASE_NONE };
+
+/*
+ * Asks for a read lease: refused while somebody has the file open for writing or mapped writable.
+ */
+enum tree_lease tree_lease(int fd);
+
+#define TREE_NO_SOURCE UINT32_MAX
+
+/*
+ * Says, once per source, that something is not quiet: an error, or a warning when live. Takes
+ * @path; NULL: the path of @source, which is TREE_NO_SOURCE for what has none.
+ */
+void tree_not_quiet(struct tree_image *img, uint32_t source, char *path, const char *what);
+/* The same for a file with a writer: names the processes. */
+void tree_has_writer(struct tree_image *img, uint32_t source, char *path, dev_t dev, ino_t ino);
+/* How a file differs from what was scanned, in words; NULL: in nothing. */
+const char *tree_differs(const struct tree_image *img, uint32_t source, const struct statx *st);
+/* Says how many were not named. */
+void tree_named_end(struct tree_image *img);
+/* Names something that the image cannot carry. */
+void tree_loss(struct tree_image *img, uint32_t dir, const char *name, const char *what);
+
+/*
+ * Opens a regular file for copying. @ret->fd is -1 when it is gone or another one, which was said
+ * then.
+ * @dir: of an earlier call, or none.
+ */
+int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref *dir,
+		   struct tree_file *ret);
+/* Compares it with what was scanned, and closes it. */
+void tree_file_close(struct tree_image *img, struct tree_file *file);

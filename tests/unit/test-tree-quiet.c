@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Every way of a source not to be quiet must be noticed and named, and none may stop or harm the
+ * saver.
+ */
+#include "image-fixture.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* --- what vanishes between two looks at it: these stand before the calls of the C library --- */
+
+static const char *vanishing_link;
+static ino_t vanishing_dir;
+
+ssize_t readlinkat(int dirfd, const char *name, char *buf, size_t size)
+{
+	if (vanishing_link && strcmp(name, vanishing_link) == 0)
+		must(unlinkat(dirfd, name, 0));
+	return syscall(SYS_readlinkat, dirfd, name, buf, size);
+}
+
+/* Of the directory, the names are given once, and then it is gone. */
+ssize_t getdents64(int fd, void *buf, size_t size)
+{
+	struct stat st;
+	ssize_t n;
+
+	must(fstat(fd, &st));
+	n = syscall(SYS_getdents64, fd, buf, size);
+	if (n != 0 || st.st_ino != vanishing_dir)
+		return n;
+	errno = ENOENT;
+	return -1;
+}
+
+static void scan_vanishing(struct fixture *f, uint64_t files)
+{
+	const struct tree_scan_options o = { .live = true };
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	bool live = false;
+	uint8_t *bytes;
+
+	f->log[0] = '\0';
+	if (tree_image_scan(f->ctx, f->src, &o, &img) < 0)
+		fail_msg("scan: %s", f->log);
+	tree_image_info(img, &info);
+	assert_int_equal(info.files, files);
+	assert_non_null(strstr(f->log, "vanished"));
+	bytes = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 1, bytes);
+	assert_int_equal(tree_image_finish(img, &live), 0);
+	assert_true(live);
+	free(bytes);
+	tree_image_free(img);
+}
+
+static void what_vanishes_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+	struct stat st;
+
+	/* The first of three names of one symlink; the others have no part in its end. */
+	must(symlinkat("somewhere", dir, "a"));
+	must(linkat(dir, "a", dir, "c", 0));
+	must(linkat(dir, "a", dir, "d", 0));
+	make_file(dir, "b", 5000, 0644);
+	vanishing_link = "a";
+	scan_vanishing(f, 3);
+	vanishing_link = NULL;
+
+	must(mkdirat(dir, "sub", 0755));
+	make_file(dir, "sub/one", 1, 0644);
+	make_file(dir, "sub/two", 1, 0644);
+	must(fstatat(dir, "sub", &st, 0));
+	vanishing_dir = st.st_ino;
+	scan_vanishing(f, 4);
+	vanishing_dir = 0;
+	close(dir);
+}
+
+/* --- what changes after it was scanned --- */
+
+enum trouble {
+	CHANGE, GROW, SHRINK, VANISH, SWAP_LINK, SWAP_FIFO, SWAP_FILE,
+	NEW_NAME, CHMOD_FIFO, SYMLINK,
+};
+
+static void make_trouble(int dir, enum trouble t)
+{
+	int fd;
+
+	switch (t) {
+	case CHANGE:
+	case GROW:
+		fd = (int)must(openat(dir, "file", O_WRONLY | (t == GROW ? O_APPEND : 0)));
+		must(write(fd, "?", 1));
+		close(fd);
+		return;
+	case SHRINK:
+		fd = (int)must(openat(dir, "file", O_WRONLY));
+		must(ftruncate(fd, 100));
+		close(fd);
+		return;
+	case NEW_NAME:
+		make_file(dir, "fresh", 1, 0600);
+		return;
+	case CHMOD_FIFO:
+		must(fchmodat(dir, "fifo", 0777, 0));
+		return;
+	case SYMLINK:
+		must(unlinkat(dir, "link", 0));
+		must(symlinkat("elsewhere", dir, "link"));
+		return;
+	default:
+		break;
+	}
+	must(unlinkat(dir, "file", 0));
+	if (t == SWAP_LINK)
+		must(symlinkat("/etc/passwd", dir, "file"));
+	if (t == SWAP_FIFO)
+		must(mkfifoat(dir, "file", 0600));
+	if (t == SWAP_FILE)
+		make_file(dir, "file", 3000000, 0644);
+}
+
+static void save_in_trouble(struct fixture *f, enum trouble t, bool live)
+{
+	const struct tree_scan_options o = { .live = live };
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	uint8_t *bytes;
+	bool was_live = false;
+	int dir, r;
+
+	dir = src_dir(f);
+	make_file(dir, "file", 3000000, 0644);
+	must(mkfifoat(dir, "fifo", 0600));
+	must(symlinkat("somewhere", dir, "link"));
+	if (tree_image_scan(f->ctx, f->src, &o, &img) < 0)
+		fail_msg("trouble %d: %s", t, f->log);
+	make_trouble(dir, t);
+	tree_image_info(img, &info);
+	bytes = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+	r = tree_image_finish(img, &was_live);
+	if (r != (live ? 0 : -EBUSY) || was_live != live || !strstr(f->log, f->src))
+		fail_msg("trouble %d: %d, %s", t, r, f->log);
+	assert_int_equal(img->n_files, 0);
+	f->log[0] = '\0';
+	tree_image_free(img);
+	free(bytes);
+	close(dir);
+	assert_int_equal(run("rm -rf %s", f->src), 0);
+}
+
+static void changes_are_noticed(void **state)
+{
+	struct fixture *f = *state;
+
+	for (enum trouble t = CHANGE; t <= SYMLINK; t++) {
+		save_in_trouble(f, t, false);
+		save_in_trouble(f, t, true);
+	}
+}
+
+/* A process that holds a file writable until it is killed. */
+static pid_t start_writer(int dir, const char *name, bool mapped)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	must(pipe(ready));
+	pid = (pid_t)must(fork());
+	if (pid == 0) {
+		int fd = openat(dir, name, O_RDWR);
+
+		if (mapped) {
+			char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+			close(fd);
+			p[0] = 'w';
+		}
+		if (write(ready[1], "r", 1) == 1)
+			pause();
+		_exit(0);
+	}
+	must(read(ready[0], &c, 1));
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void writers_are_named(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+
+	make_file(dir, "small", 5000, 0644);
+	make_file(dir, "large", 3000000, 0644);
+	make_file(dir, "empty", 0, 0644);
+	for (unsigned int i = 0; i < 5; i++) {
+		static const char *const names[] = { "small", "large", "small", "large", "empty" };
+		struct tree_scan_options o = { 0 };
+		struct tree_image *img = NULL;
+		struct tree_image_info info;
+		pid_t pid = start_writer(dir, names[i], i == 0 || i == 1);
+		_cleanup_free_ uint8_t *bytes = NULL;
+		char text[160];
+		bool live = false;
+		int r;
+
+		f->log[0] = '\0';
+		r = tree_image_scan(f->ctx, f->src, &o, &img);
+		if (strcmp(names[i], "large") == 0) {
+			/* Said before anything is copied. */
+			assert_int_equal(r, -EBUSY);
+			o.live = true;
+			r = tree_image_scan(f->ctx, f->src, &o, &img);
+		}
+		assert_int_equal(r, 0);
+		tree_image_info(img, &info);
+		bytes = malloc(info.size);
+		fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+		assert_int_equal(tree_image_finish(img, &live), o.live ? 0 : -EBUSY);
+		assert_int_equal(live, o.live);
+		snprintf(text, sizeof(text), "%s/%s is open for writing by pid %d (", f->src,
+			 names[i], (int)pid);
+		if (!strstr(f->log, text))
+			fail_msg("%s: not said in %s", text, f->log);
+		assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), -EBUSY);
+		tree_image_free(img);
+		must(kill(pid, SIGKILL));
+		must(waitpid(pid, NULL, 0));
+	}
+	close(dir);
+}
+
+/*
+ * Of a file that is not one's own there is no lease: /proc tells. In a process that is nobody; 77:
+ * not possible.
+ */
+static int save_as_nobody(struct fixture *f, int dir)
+{
+	const struct tree_scan_options o = { 0 };
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	uint8_t *bytes;
+	bool live;
+	pid_t pid;
+	int r;
+
+	if (setgid(65534) < 0 || setuid(65534) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+		return 77;
+	pid = start_writer(dir, "other", true);
+	r = tree_image_scan(f->ctx, f->src, &o, &img);
+	assert_int_equal(r, 0);
+	tree_image_info(img, &info);
+	bytes = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+	assert_int_equal(tree_image_finish(img, &live), -EBUSY);
+	assert_non_null(strstr(f->log, "other is open for writing by pid"));
+	must(kill(pid, SIGKILL));
+	must(waitpid(pid, NULL, 0));
+	tree_image_free(img);
+	free(bytes);
+	return 0;
+}
+
+static void writers_without_leases(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	must(chmod(f->dir, 0755));
+	make_file(dir, "other", 3000000, 0666);
+	make_file(dir, "quiet", 5000, 0644);
+	must(mkfifoat(dir, "fifo", 0600));
+	pid = (pid_t)must(fork());
+	if (pid == 0) {
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+		_exit(save_as_nobody(f, dir));
+	}
+	close(dir);
+	wait_child(pid);
+}
+
+static void a_later_writer_waits(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	uint64_t data;
+	bool live;
+	int dir = src_dir(f), fd;
+
+	make_file(dir, "large", 3000000, 0644);
+	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	tree_image_info(img, &info);
+	bytes = malloc(info.size);
+	data = info.meta_size + MIB;
+	assert_int_equal(tree_image_fill(img, 0, data, bytes), 0);
+	/*
+	 * Without O_NONBLOCK it would wait until the copy is done. This must not end the process,
+	 * either.
+	 */
+	fd = openat(dir, "large", O_WRONLY | O_NONBLOCK);
+	assert_int_equal(fd, -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_int_equal(tree_image_fill(img, data, info.size - data, bytes + data), 0);
+	assert_int_equal(tree_image_finish(img, &live), -EBUSY);
+	assert_non_null(strstr(f->log, "was opened for writing"));
+	fd = (int)must(openat(dir, "large", O_WRONLY | O_NONBLOCK));
+	close(fd);
+	tree_image_free(img);
+	close(dir);
+}
+
+static void sources_are_compared(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	uint64_t fingerprint;
+	int dir = src_dir(f);
+
+	make_file(dir, "file", 5000, 0644);
+	must(mkfifoat(dir, "fifo", 0600));
+	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	fingerprint = img->fingerprint;
+	tree_image_free(img);
+	assert_int_equal(tree_source_check(f->ctx, f->src, fingerprint), 0);
+	must(fchmodat(dir, "fifo", 0644, 0));
+	assert_int_equal(tree_source_check(f->ctx, f->src, fingerprint), -ESTALE);
+	close(dir);
+	assert_int_equal(run("rm -rf %s", f->src), 0);
+	assert_int_equal(tree_source_check(f->ctx, f->src, fingerprint), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_vanishes_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(changes_are_noticed, setup, teardown),
+		cmocka_unit_test_setup_teardown(writers_are_named, setup, teardown),
+		cmocka_unit_test_setup_teardown(writers_without_leases, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_later_writer_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(sources_are_compared, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("tree-quiet", tests, NULL, NULL);
+}

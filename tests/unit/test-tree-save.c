@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Images of trees: fsck.erofs and the kernel's own driver must find in them what is in the source.
+ */
+#include "image-fixture.h"
+
+#include <endian.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+/* --- whole images --- */
+
+/* Scans @path, fills its image in @step bytes and writes it to f->image. */
+static struct tree_image *make_image(struct fixture *f, const char *path, uint64_t step,
+				     struct tree_image_info *info)
+{
+	const struct tree_scan_options o = { 0 };
+	struct tree_image *img = NULL;
+	uint8_t *map;
+	bool live;
+	int fd;
+
+	if (tree_image_scan(f->ctx, path, &o, &img) < 0)
+		fail_msg("scan: %s", f->log);
+	tree_image_info(img, info);
+	fd = (int)must(open(f->image, O_RDWR | O_CREAT | O_TRUNC, 0600));
+	must(ftruncate(fd, (off_t)info->size));
+	map = mmap(NULL, info->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	/* What a caller hands over may hold anything. */
+	memset(map, 0xa5, info->size);
+	fill_image(f, img, step, 2, map);
+	munmap(map, info->size);
+	if (tree_image_finish(img, &live) < 0)
+		fail_msg("finish: %s", f->log);
+	assert_false(live);
+	return img;
+}
+
+/* Compares the mounted image with a directory, in a process with its own mounts. */
+static bool mounted_equal(struct fixture *f, const char *path)
+{
+	char mnt[128], command[512];
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return false;
+	snprintf(mnt, sizeof(mnt), "%s/mnt", f->dir);
+	snprintf(command, sizeof(command), "mount -t erofs -o ro,loop %s %s 2>/dev/null", f->image,
+		 mnt);
+	must(mkdir(mnt, 0700));
+	pid = (pid_t)must(fork());
+	if (pid == 0) {
+		int a, b;
+
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || system(command) != 0)
+			_exit(77);
+		a = open(path, O_RDONLY | O_DIRECTORY);
+		b = open(mnt, O_RDONLY | O_DIRECTORY);
+		_exit(a >= 0 && b >= 0 && same_tree(a, b) > 2 ? 0 : 1);
+	}
+	must(waitpid(pid, &status, 0));
+	must(rmdir(mnt));
+	if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 77))
+		fail_msg("%s and its mounted image differ", path);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void every_type_is_carried(void **state)
+{
+	struct fixture *f = *state;
+	struct tree_image_info info;
+	struct tree_image *img;
+
+	if (geteuid() != 0)
+		skip();
+	make_every_type(f->src, 60);
+	img = make_image(f, f->src, PKRAM_WINDOW, &info);
+	assert_int_equal(run("fsck.erofs %s >/dev/null", f->image), 0);
+	if (!mounted_equal(f, f->src))
+		print_message("no erofs driver: not compared as mounted\n");
+	assert_true(info.n_holes > 0);
+	assert_true(IS_ALIGNED(info.size, TREE_BLOCK) && IS_ALIGNED(info.meta_size, TREE_BLOCK));
+	assert_string_equal(info.source, f->src);
+	tree_image_free(img);
+}
+
+static void any_cut_gives_the_same(void **state)
+{
+	static const uint64_t steps[] = { TREE_BLOCK, 3 * TREE_BLOCK + 512, 1 << 22 };
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	_cleanup_free_ uint8_t *first = NULL;
+	struct tree_image_info info;
+	int dir = src_dir(f);
+
+	for (unsigned int i = 0; i < 40; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u", i);
+		if (i % 3)
+			make_file(dir, name, fixture_random(200000), 0644);
+		else
+			make_sparse(dir, name, 1000000, 10);
+	}
+	close(dir);
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		_cleanup_free_ uint8_t *bytes = NULL;
+		struct tree_image *img = NULL;
+
+		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+		tree_image_info(img, &info);
+		bytes = malloc(info.size);
+		memset(bytes, 0x5a, info.size);
+		fill_image(f, img, steps[i], 2, bytes);
+		assert_int_equal(img->n_files, 0);
+		if (first)
+			assert_memory_equal(first, bytes, info.size);
+		else
+			first = TAKE_PTR(bytes);
+		tree_image_free(img);
+	}
+}
+
+static void single_file(void **state)
+{
+	struct fixture *f = *state;
+	struct tree_image_info info;
+	struct tree_image *img;
+	char path[128];
+	int dir = src_dir(f);
+
+	make_file(dir, "alone", 2500000, 0640);
+	snprintf(path, sizeof(path), "%s/alone", f->src);
+	img = make_image(f, path, PKRAM_WINDOW, &info);
+	assert_true(info.single);
+	assert_int_equal(info.files, 2);
+	assert_string_equal(info.source, path);
+	assert_null(info.mount_options);
+	assert_int_equal(run("fsck.erofs %s >/dev/null", f->image), 0);
+	mounted_equal(f, f->src);
+	assert_int_equal(tree_source_check(f->ctx, path, info.fingerprint), 0);
+	tree_image_free(img);
+	close(dir);
+}
+
+static void few_descriptors_serve_any_depth(void **state)
+{
+	struct rlimit limit, few = { 100, 100 };
+	struct fixture *f = *state;
+	struct tree_image_info info;
+	struct tree_image *img;
+	int dir = src_dir(f);
+
+	for (unsigned int i = 0; i < 3000; i++) {
+		int next = make_dir(dir, "d");
+
+		make_file(dir, "f", 10, 0644);
+		close(make_dir(dir, "e"));
+		close(dir);
+		dir = next;
+	}
+	close(dir);
+	must(getrlimit(RLIMIT_NOFILE, &limit));
+	few.rlim_max = limit.rlim_max;
+	must(setrlimit(RLIMIT_NOFILE, &few));
+	img = make_image(f, f->src, PKRAM_WINDOW, &info);
+	must(setrlimit(RLIMIT_NOFILE, &limit));
+	assert_int_equal(info.files, 3 * 3000 + 1);
+	tree_image_free(img);
+}
+
+/* --- holes --- */
+
+static bool is_hole(const struct tree_image *img, uint64_t nid, uint64_t off)
+{
+	struct erofs_inode *inode = tree_inode(img, nid);
+	pkram_le32 *map = tree_emit_tail(img, nid);
+	unsigned int bits = le32toh(inode->u.chunk_format) + EROFS_BLOCK_BITS;
+
+	if (le16toh(inode->format) >> EROFS_FORMAT_LAYOUT_SHIFT != EROFS_CHUNK_BASED)
+		return false;
+	if (map[off >> bits] == htole32(EROFS_NULL_ADDR))
+		return true;
+	for (size_t i = 0; i < img->n_holes; i++)
+		if (le64toh(img->holes[i].nid) == nid && off >= le64toh(img->holes[i].off) &&
+		    off - le64toh(img->holes[i].off) < le64toh(img->holes[i].len))
+			return true;
+	return false;
+}
+
+static void hole_maps_are_exact(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	char path[128];
+	int dir, fd;
+
+	dir = src_dir(f);
+	for (unsigned int round = 0; round < 30; round++) {
+		uint64_t size = 1 + fixture_random(round % 2 ? 40000 : 4000000);
+		unsigned int bits;
+
+		make_sparse(dir, "holes", size, fixture_random(30));
+		snprintf(path, sizeof(path), "%s/holes", f->src);
+		if (tree_image_scan(f->ctx, path, &o, &img) < 0)
+			fail_msg("round %u: %s", round, f->log);
+		fd = (int)must(openat(dir, "holes", O_RDONLY));
+		bits = img->n_holes;
+		for (uint64_t off = 0; off < size; off += TREE_BLOCK) {
+			off_t data = lseek(fd, (off_t)off, SEEK_DATA);
+			bool hole = data < 0 || (uint64_t)data >= off + TREE_BLOCK;
+
+			if (is_hole(img, img->sources[1].nid, off) != hole)
+				fail_msg("round %u: block at %llu of %llu, %u holes", round,
+					 (unsigned long long)off, (unsigned long long)size, bits);
+		}
+		for (size_t i = 1; i < img->n_holes; i++)
+			assert_true(le64toh(img->holes[i].off) - le64toh(img->holes[i - 1].off) >
+				    le64toh(img->holes[i - 1].len));
+		close(fd);
+		must(unlinkat(dir, "holes", 0));
+		img = tree_image_free(img);
+	}
+	close(dir);
+}
+
+/* --- what cannot be carried --- */
+
+static void losses_are_refused(void **state)
+{
+	static char huge[65536];
+	static const char *const names[] = { "trusted.huge", "trusted.pkram.flags" };
+	struct fixture *f = *state;
+	int dir = src_dir(f), fd;
+
+	make_file(dir, "file", 10, 0644);
+	fd = (int)must(openat(dir, "file", O_RDONLY));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct tree_scan_options o = { 0 };
+		struct tree_image *img = NULL;
+
+		if (fsetxattr(fd, names[i], huge, i ? 4 : sizeof(huge), 0) < 0)
+			skip();
+		f->log[0] = '\0';
+		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), -EOPNOTSUPP);
+		assert_non_null(strstr(f->log, names[i]));
+		o.allow_lossy = true;
+		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+		tree_image_free(img);
+		must(fremovexattr(fd, names[i]));
+	}
+	close(fd);
+	close(dir);
+}
+
+static void inode_flags_have_an_xattr(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	unsigned int flags = FS_NODUMP_FL | FS_NOATIME_FL;
+	struct erofs_xattr_entry *e;
+	pkram_le32 value;
+	char path[128];
+	int dir = src_dir(f), fd;
+
+	make_file(dir, "file", 10, 0644);
+	fd = (int)must(openat(dir, "file", O_RDONLY));
+	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
+		skip();
+	snprintf(path, sizeof(path), "%s/file", f->src);
+	assert_int_equal(tree_image_scan(f->ctx, path, &o, &img), 0);
+	e = (void *)((uint8_t *)(tree_inode(img, img->sources[1].nid) + 1) +
+		     sizeof(struct erofs_xattr_header));
+	assert_int_equal(e->name_index, EROFS_XATTR_TRUSTED);
+	assert_int_equal(e->name_len, strlen(EROFS_PKRAM_FLAGS_NAME));
+	assert_memory_equal(e + 1, EROFS_PKRAM_FLAGS_NAME, e->name_len);
+	memcpy(&value, (uint8_t *)(e + 1) + e->name_len, 4);
+	assert_int_equal(le32toh(value), flags);
+	tree_image_free(img);
+	close(fd);
+	close(dir);
+}
+
+/* --- mounts --- */
+
+/* In a process with its own mounts; 77: not possible here. */
+static int scan_mounts(struct fixture *f)
+{
+	struct tree_scan_options o = { 0 };
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	char below[128];
+	int dir;
+
+	snprintf(below, sizeof(below), "%s/below", f->src);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", f->src, "tmpfs", MS_NOSUID | MS_NODEV, "size=8m,nr_inodes=100") < 0)
+		return 77;
+	must(mkdir(below, 0755));
+	must(mount("none", below, "tmpfs", 0, "size=1m"));
+	dir = (int)must(open(below, O_RDONLY));
+	make_file(dir, "inside", 10, 0644);
+	close(dir);
+	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	tree_image_info(img, &info);
+	assert_int_equal(info.files, 2);
+	assert_string_equal(info.fs_type, "tmpfs");
+	assert_non_null(strstr(info.mount_options, "rw,nosuid,nodev,"));
+	assert_non_null(strstr(info.mount_options, "size=8192k,nr_inodes=100"));
+	assert_non_null(strstr(f->log, "is another mount"));
+	assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), 0);
+	tree_image_free(img);
+	o.cross_mounts = true;
+	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	tree_image_info(img, &info);
+	assert_int_equal(info.files, 3);
+	assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), 0);
+	tree_image_free(img);
+	return 0;
+}
+
+static void other_mounts_are_left_out(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	must(mkdir(f->src, 0755));
+	pid = (pid_t)must(fork());
+	if (pid == 0) {
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+		_exit(scan_mounts(f));
+	}
+	wait_child(pid);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(every_type_is_carried, setup, teardown),
+		cmocka_unit_test_setup_teardown(any_cut_gives_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(single_file, setup, teardown),
+		cmocka_unit_test_setup_teardown(few_descriptors_serve_any_depth, setup, teardown),
+		cmocka_unit_test_setup_teardown(hole_maps_are_exact, setup, teardown),
+		cmocka_unit_test_setup_teardown(losses_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(inode_flags_have_an_xattr, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_mounts_are_left_out, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("tree-save", tests, NULL, NULL);
+}
