@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "tree-mount.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "hook.h"
+#include "machine.h"
+
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x00000200 /* Linux 6.5 */
+#endif
+
+/* --- what is mounted --- */
+
+/*
+ * Not through the sysroot: targets are places of the running machine, whatever machine is being
+ * looked at.
+ */
+static int read_mounts(struct pkram_ctx *ctx, char **ret)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *table = NULL;
+	size_t cap = 0;
+
+	/* A NUL never comes: this is all of it. */
+	if (!f || getdelim(&table, &cap, '\0', f) < 0) {
+		int r = log_error_errno(ctx, -errno, "/proc/self/mountinfo: %m");
+
+		if (f)
+			fclose(f);
+		free(table);
+		return r;
+	}
+	fclose(f);
+	*ret = table;
+	return 0;
+}
+
+struct lookup {
+	uint64_t id, parent;
+	char *point;
+	bool whole, covers;
+};
+
+static int match_id(void *arg, const struct machine_mount *l)
+{
+	struct lookup *k = arg;
+
+	if (l->id != k->id)
+		return 0;
+	k->whole = strcmp(l->root, "/") == 0;
+	k->parent = l->parent;
+	k->point = strdup(l->point);
+	return k->point ? 1 : -ENOMEM;
+}
+
+static int match_parent(void *arg, const struct machine_mount *l)
+{
+	struct lookup *k = arg;
+
+	if (l->id != k->parent)
+		return 0;
+	k->covers = strcmp(l->point, k->point) == 0;
+	return 1;
+}
+
+static int look_up(const char *table, struct lookup *k)
+{
+	int r = machine_mounts(table, match_id, k);
+
+	if (r > 0)
+		r = machine_mounts(table, match_parent, k);
+	free(k->point);
+	return r;
+}
+
+int tree_mount_of(struct pkram_ctx *ctx, int fd, struct tree_mount *ret)
+{
+	_cleanup_free_ char *table = NULL;
+	struct lookup k = { 0 };
+	struct tree_mount m;
+	struct statx stx;
+	int r;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return log_error_errno(ctx, -errno, "cannot tell what is mounted: %m");
+	k.id = stx.stx_mnt_id;
+	r = read_mounts(ctx, &table);
+	if (r < 0)
+		return r;
+	r = look_up(table, &k);
+	if (r >= 0)
+		r = machine_mount_find(table, k.id, &m.fs_type, &m.options);
+	if (r < 0)
+		return log_error_errno(ctx, r, "the target is not in /proc/self/mountinfo: %m");
+	m.whole = k.whole;
+	m.covers = k.covers;
+	*ret = m;
+	return 0;
+}
+
+void tree_mount_done(struct tree_mount *m)
+{
+	free(m->fs_type);
+	free(m->options);
+	memset(m, 0, sizeof(*m));
+}
+
+struct below {
+	struct pkram_ctx *ctx;
+	const char *path;
+};
+
+static int match_below(void *arg, const struct machine_mount *l)
+{
+	const struct below *b = arg;
+	size_t len = strlen(b->path);
+
+	if (strncmp(l->point, b->path, len) != 0 || l->point[len] != '/')
+		return 0;
+	pkram_log_error(b->ctx, "%s: %s is mounted in it; unmount that first", b->path, l->point);
+	return 1;
+}
+
+int tree_mounts_below(struct pkram_ctx *ctx, int fd)
+{
+	_cleanup_free_ char *table = NULL;
+	char link[40], path[PATH_MAX];
+	struct below b = { .ctx = ctx, .path = path };
+	ssize_t n;
+	int r;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return log_error_errno(ctx, -errno, "%s: %m", link);
+	path[n] = '\0';
+	r = read_mounts(ctx, &table);
+	return r < 0 ? r : machine_mounts(table, match_below, &b);
+}
+
+/* --- new mounts --- */
+
+static const struct {
+	const char *word;
+	unsigned int set, clear;
+} attributes[] = {
+	{ "ro", MOUNT_ATTR_RDONLY, 0 },
+	{ "rw", 0, 0 },
+	{ "nosuid", MOUNT_ATTR_NOSUID, 0 },
+	{ "suid", 0, MOUNT_ATTR_NOSUID },
+	{ "nodev", MOUNT_ATTR_NODEV, 0 },
+	{ "dev", 0, MOUNT_ATTR_NODEV },
+	{ "noexec", MOUNT_ATTR_NOEXEC, 0 },
+	{ "exec", 0, MOUNT_ATTR_NOEXEC },
+	{ "relatime", 0, MOUNT_ATTR__ATIME },
+	{ "noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME },
+	{ "strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME },
+	{ "nodiratime", MOUNT_ATTR_NODIRATIME, 0 },
+	{ "nosymfollow", MOUNT_ATTR_NOSYMFOLLOW, 0 },
+};
+
+static bool take_attribute(const char *word, unsigned int *attrs)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++) {
+		if (strcmp(attributes[i].word, word) != 0)
+			continue;
+		*attrs = (*attrs & ~attributes[i].clear) | attributes[i].set;
+		return true;
+	}
+	return false;
+}
+
+/* Cuts off the next option. A comma before a digit belongs to a list of nodes (mpol=bind:0,2). */
+static char *next_option(char **rest)
+{
+	char *word = *rest, *comma = word;
+
+	if (!word || !*word)
+		return NULL;
+	do
+		comma = strchrnul(comma + (comma != word), ',');
+	while (*comma && comma[1] >= '0' && comma[1] <= '9');
+	*rest = *comma ? comma + 1 : NULL;
+	*comma = '\0';
+	return word;
+}
+
+/* What the kernel said of the last step, without its "e " in front. */
+static int config_failed(struct pkram_ctx *ctx, int fs, const char *fs_type, const char *what)
+{
+	int error = -errno;
+	char said[256];
+	ssize_t n = read(fs, said, sizeof(said) - 1);
+
+	said[n > 0 ? n : 0] = '\0';
+	errno = -error;
+	pkram_log_error(ctx, "cannot make a %s with the option %s: %m%s%s; mount one at the target "
+			"yourself, then restore", fs_type, what, n > 2 ? ": " : "",
+			n > 2 ? said + 2 : "");
+	return error;
+}
+
+static int configure(struct pkram_ctx *ctx, int fs, const char *fs_type, char *options,
+		     unsigned int *attrs)
+{
+	char *word;
+
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", fs_type, 0) < 0)
+		return config_failed(ctx, fs, fs_type, "source");
+	while ((word = next_option(&options))) {
+		char *value = strchr(word, '=');
+		int r;
+
+		if (!*word || take_attribute(word, attrs))
+			continue;
+		if (value)
+			*value++ = '\0';
+		r = value ? fsconfig(fs, FSCONFIG_SET_STRING, word, value, 0) :
+			    fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0);
+		if (r < 0)
+			return config_failed(ctx, fs, fs_type, word);
+	}
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return config_failed(ctx, fs, fs_type, "(all)");
+	return 0;
+}
+
+int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options, int *ret_fd,
+		   bool *ret_read_only)
+{
+	_cleanup_free_ char *copy = strdup(options ? options : "");
+	_cleanup_close_ int fs = -1;
+	/* mountinfo has no word for this one: it is what is meant when neither of the others is
+	 * named. */
+	unsigned int attrs = MOUNT_ATTR_STRICTATIME;
+	int fd, r;
+
+	if (!copy)
+		return -ENOMEM;
+	fs = fsopen(fs_type, FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return log_error_errno(ctx, -errno, "cannot make a %s: %m", fs_type);
+	r = configure(ctx, fs, fs_type, copy, &attrs);
+	if (r < 0)
+		return r;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs & ~(unsigned int)MOUNT_ATTR_RDONLY);
+	if (fd < 0)
+		return log_error_errno(ctx, -errno, "cannot make a mount of %s: %m", fs_type);
+	*ret_read_only = attrs & MOUNT_ATTR_RDONLY;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* --- into place --- */
+
+static int move_to(int mount, const struct tree_point *at, unsigned int flags)
+{
+	return move_mount(mount, "", at->dirfd, at->name, MOVE_MOUNT_F_EMPTY_PATH | flags) < 0 ?
+		-errno : 0;
+}
+
+/* There is no umountat(). */
+static int detach(const struct tree_point *at)
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", at->dirfd, at->name);
+
+	if (n >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/*
+ * Kernels before 6.5: the old mount is kept aside, to be put back if the new one cannot take its
+ * place.
+ */
+static int swap_aside(struct pkram_ctx *ctx, int mount, const struct tree_point *at)
+{
+	_cleanup_close_ int old = -1;
+	int r, back;
+
+	old = open_tree(at->dirfd, at->name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+			AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW);
+	if (old < 0)
+		return -errno;
+	r = detach(at);
+	if (r < 0)
+		return r;
+	HOOK("appear");
+	r = move_to(mount, at, 0);
+	if (r == 0)
+		return 0;
+	back = move_to(old, at, 0);
+	if (back < 0)
+		log_error_errno(ctx, back, "%s: the old mount could not be put back: %m", at->path);
+	return r;
+}
+
+/*
+ * From Linux 6.5 on the new mount is put beneath the old one and comes to light when that goes:
+ * there is no moment without either.
+ */
+static int replace(struct pkram_ctx *ctx, int mount, const struct tree_point *at,
+		   enum tree_attach how)
+{
+	if (move_to(mount, at, MOVE_MOUNT_BENEATH) == 0) {
+		HOOK("appear");
+		return detach(at);
+	}
+	return how == TREE_ATTACH_REPLACE ? swap_aside(ctx, mount, at) : move_to(mount, at, 0);
+}
+
+int tree_mount_attach(struct pkram_ctx *ctx, int mount, bool read_only,
+		      const struct tree_point *at, enum tree_attach how)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r;
+
+	if (read_only && mount_setattr(mount, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return log_error_errno(ctx, -errno, "%s: cannot make the mount read-only: %m",
+				       at->path);
+	HOOK("appear");
+	r = how == TREE_ATTACH_NEW ? move_to(mount, at, 0) : replace(ctx, mount, at, how);
+	if (r < 0)
+		return log_error_errno(ctx, r, "%s: cannot mount the restored tree there: %m",
+				       at->path);
+	HOOK("appear");
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Mounts as places for trees: what is mounted where, and new tmpfs and hugetlbfs mounts that nobody
+ * sees until they are moved to their mount point.
+ */
+#pragma once
+
+#include "ctx.h"
+
+struct tree_mount {
+	char *fs_type;
+	char *options;		/* that mount the same again */
+	bool whole;		/* not a subdirectory bound here */
+	bool covers;		/* another mount at the same place */
+};
+
+/* The mount whose root is open as fd. */
+int tree_mount_of(struct pkram_ctx *ctx, int fd, struct tree_mount *ret);
+void tree_mount_done(struct tree_mount *m);
+/* 1 when something is mounted below the directory open as fd, whose path is logged. */
+int tree_mounts_below(struct pkram_ctx *ctx, int fd);
+
+/*
+ * A new filesystem that is mounted nowhere, with options as mountinfo has them. *ret_read_only: it
+ * is to become so when it is filled, which tree_mount_attach() does.
+ */
+int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options, int *ret_fd,
+		   bool *ret_read_only);
+
+enum tree_attach {
+	TREE_ATTACH_NEW,	/* target is a directory */
+	TREE_ATTACH_COVER,	/* target is an empty mount; may stay below where it cannot go */
+	TREE_ATTACH_REPLACE,	/* target is a mount that must go */
+};
+
+/* Where to mount: a name in an open directory, so that it is what was looked at before. */
+struct tree_point {
+	int dirfd;
+	const char *name;
+	const char *path;	/* for messages */
+};
+
+int tree_mount_attach(struct pkram_ctx *ctx, int mount, bool read_only,
+		      const struct tree_point *at, enum tree_attach how);
