@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which kernel to load: as told, else what a plain reboot would start, else the newest in /boot;
+ * with the initrd that belongs to it.
+ */
+#include "kexec.h"
+#include "machine.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#define KERNEL_PREFIX "vmlinuz-"
+
+/* --- the header of an x86 kernel image (boot protocol) --- */
+
+#define HEADER_SETUP_SECTS 0x1f1
+#define HEADER_BOOT_FLAG 0x1fe
+#define HEADER_MAGIC 0x202
+#define HEADER_VERSION_POINTER 0x20e
+#define HEADER_END 0x210
+#define SECTOR 512u
+
+static uint16_t le16_at(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+/* The version string's first word; -ENODATA where the image is no bzImage or has none. */
+static int header_version(int fd, char **ret)
+{
+	uint8_t head[HEADER_END];
+	char text[128];
+	uint64_t setup, off;
+	ssize_t n, len = 0;
+
+	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    le16_at(head + HEADER_BOOT_FLAG) != 0xaa55 ||
+	    memcmp(head + HEADER_MAGIC, "HdrS", 4) != 0)
+		return -ENODATA;
+	setup = (head[HEADER_SETUP_SECTS] ? head[HEADER_SETUP_SECTS] : 4u) * SECTOR;
+	off = le16_at(head + HEADER_VERSION_POINTER);
+	if (!off || off >= setup)
+		return -ENODATA;
+	n = pread(fd, text, sizeof(text), (off_t)(off + SECTOR));
+	while (len < n && isgraph((unsigned char)text[len]))
+		len++;
+	/* It ends inside what was read, or it is not a version. */
+	if (len == 0 || len == n || !isdigit((unsigned char)*text) ||
+	    (text[len] != ' ' && text[len] != '\0'))
+		return -ENODATA;
+	*ret = strndup(text, (size_t)len);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* --- names in /boot --- */
+
+/* "6.12.1-amd64" of "/boot/vmlinuz-6.12.1-amd64"; NULL where the name carries none. */
+static const char *name_version(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *dash = strchr(name, '-');
+
+	return dash && dash[1] ? dash + 1 : NULL;
+}
+
+static bool ends_with(const char *s, const char *tail)
+{
+	size_t ls = strlen(s), lt = strlen(tail);
+
+	return ls >= lt && strcmp(s + ls - lt, tail) == 0;
+}
+
+/* What package managers and people leave beside kernels. */
+static bool is_leftover(const char *version)
+{
+	static const char *const tails[] = { ".old", ".bak", ".orig", ".rpmsave", ".rpmnew", ".efi",
+					     ".efi.signed", ".sig", "~" };
+
+	if (strstr(version, ".dpkg-") || strstr(version, "rescue"))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(tails); i++)
+		if (ends_with(version, tails[i]))
+			return true;
+	return false;
+}
+
+static bool is_file(struct pkram_ctx *ctx, const char *path)
+{
+	_cleanup_free_ char *full = machine_path(ctx, path);
+	struct stat st;
+
+	return full && stat(full, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+	return kexec_version_compare(*(char *const *)b, *(char *const *)a);
+}
+
+void kexec_versions_free(char **versions)
+{
+	for (char **v = versions; v && *v; v++)
+		free(*v);
+	free(versions);
+}
+DEFINE_CLEANUP(char **, kexec_versions_free)
+
+static int add_version(char ***versions, size_t *n, size_t *cap, const char *version)
+{
+	int r = array_grow(versions, cap, *n + 2, sizeof(**versions));
+
+	if (r < 0)
+		return r;
+	(*versions)[*n] = strdup(version);
+	if (!(*versions)[*n])
+		return -ENOMEM;
+	(*versions)[++*n] = NULL;
+	return 0;
+}
+
+static int scan_boot(struct pkram_ctx *ctx, DIR *dir, char ***versions, size_t *n)
+{
+	size_t cap = 0;
+	struct dirent *d;
+
+	*versions = calloc(1, sizeof(**versions));
+	if (!*versions)
+		return -ENOMEM;
+	while ((d = readdir(dir))) {
+		char path[sizeof("/boot/") + sizeof(d->d_name)];
+		int r;
+
+		if (strncmp(d->d_name, KERNEL_PREFIX, strlen(KERNEL_PREFIX)) != 0 ||
+		    is_leftover(d->d_name + strlen(KERNEL_PREFIX)))
+			continue;
+		snprintf(path, sizeof(path), "/boot/%s", d->d_name);
+		if (!is_file(ctx, path))
+			continue;
+		r = add_version(versions, n, &cap, d->d_name + strlen(KERNEL_PREFIX));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret)
+{
+	_cleanup_(kexec_versions_free_p) char **versions = NULL;
+	int fd = machine_open(ctx, "/boot", O_RDONLY | O_DIRECTORY), r;
+	size_t n = 0;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = scan_boot(ctx, dir, &versions, &n);
+	closedir(dir);
+	if (r < 0)
+		return r;
+	qsort(versions, n, sizeof(*versions), newest_first);
+	*ret = TAKE_PTR(versions);
+	return 0;
+}
+
+/* --- choosing --- */
+
+/*
+ * The initrd beside a kernel, by the version in the kernel's name, else by the one in its header.
+ */
+/* initrd.img-VERSION and the like in a directory ("/boot/"). */
+static int initrd_in(struct pkram_ctx *ctx, const char *dir, int dir_len, const char *version,
+		     char **ret)
+{
+	static const struct {
+		const char *head, *tail;
+	} forms[] = { { "initrd.img-", "" }, { "initramfs-", ".img" }, { "initrd-", "" },
+		      { "initrd-", ".img" }, { "initramfs-", "" } };
+
+	for (size_t i = 0; version && i < ARRAY_SIZE(forms); i++) {
+		char *path;
+
+		if (asprintf(&path, "%.*s%s%s%s", dir_len, dir, forms[i].head, version,
+			     forms[i].tail) < 0)
+			return -ENOMEM;
+		if (is_file(ctx, path)) {
+			*ret = path;
+			return 0;
+		}
+		free(path);
+	}
+	return -ENOENT;
+}
+
+/* Beside the kernel, else in /boot. */
+static int matching_initrd(struct pkram_ctx *ctx, const char *kernel, const char *version,
+			   char **ret)
+{
+	const char *slash = strrchr(kernel, '/');
+	const char *versions[] = { name_version(kernel), version };
+	const struct {
+		const char *path;
+		int len;
+	} dirs[] = { { kernel, slash ? (int)(slash - kernel) + 1 : 0 }, { "/boot/", 6 } };
+	int r = -ENOENT;
+
+	for (size_t d = 0; d < ARRAY_SIZE(dirs); d++)
+		for (size_t v = 0; v < ARRAY_SIZE(versions) && r == -ENOENT; v++)
+			r = initrd_in(ctx, dirs[d].path, dirs[d].len, versions[v], ret);
+	return r;
+}
+
+static int newest_in_boot(struct pkram_ctx *ctx, char **ret_kernel)
+{
+	static const char *const plain[] = { "/vmlinuz", "/boot/vmlinuz", "/boot/bzImage" };
+	_cleanup_(kexec_versions_free_p) char **versions = NULL;
+	const char *version;
+	int r;
+
+	r = kexec_kernel_versions(ctx, &versions);
+	if (r < 0 && r != -ENOENT)
+		return log_error_errno(ctx, r, "/boot: %m");
+	version = versions ? versions[0] : NULL;
+	if (version) {
+		char *path;
+
+		if (asprintf(&path, "/boot/" KERNEL_PREFIX "%s", version) < 0)
+			return -ENOMEM;
+		*ret_kernel = path;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
+		if (!is_file(ctx, plain[i]))
+			continue;
+		*ret_kernel = strdup(plain[i]);
+		return *ret_kernel ? 0 : -ENOMEM;
+	}
+	pkram_log_error(ctx, "no kernel in /boot: name one with --kernel");
+	return -ENOENT;
+}
+
+/* The version is the header's, else the name's, else the name itself. */
+static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
+{
+	_cleanup_close_ int fd = machine_open(ctx, k->kernel, O_RDONLY);
+	const char *slash = strrchr(k->kernel, '/'), *named = name_version(k->kernel);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return log_error_errno(ctx, fd, "kernel %s: %m", k->kernel);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		pkram_log_error(ctx, "kernel %s: not a file", k->kernel);
+		return -EINVAL;
+	}
+	r = header_version(fd, &k->version);
+	if (r != -ENODATA)
+		return r;
+	k->version = strdup(named ? named : slash ? slash + 1 : k->kernel);
+	return k->version ? 0 : -ENOMEM;
+}
+
+/* /vmlinuz of old has its /initrd.img. */
+static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, struct kexec_kernel *k)
+{
+	int r;
+
+	if (initrd && !*initrd)
+		return 0;
+	if (initrd) {
+		if (!is_file(ctx, initrd)) {
+			pkram_log_error(ctx, "initrd %s: no such file", initrd);
+			return -ENOENT;
+		}
+		k->initrd = strdup(initrd);
+		return k->initrd ? 0 : -ENOMEM;
+	}
+	if (k->initrd)
+		return 0;
+	r = matching_initrd(ctx, k->kernel, k->version, &k->initrd);
+	if (r == -ENOENT && strcmp(k->kernel, "/vmlinuz") == 0 && is_file(ctx, "/initrd.img")) {
+		k->initrd = strdup("/initrd.img");
+		return k->initrd ? 0 : -ENOMEM;
+	}
+	if (r == -ENOENT)
+		pkram_log_warning(
+			ctx,
+			"kernel %s: no initrd of its version is beside it or in /boot; it starts "
+			"without one unless --initrd names it",
+			k->kernel);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int choose_kernel(struct pkram_ctx *ctx, const char *kernel, struct kexec_kernel *k)
+{
+	int r;
+
+	if (kernel) {
+		k->kernel = strdup(kernel);
+		return k->kernel ? 0 : -ENOMEM;
+	}
+	r = kexec_boot_default(ctx, k);
+	return r == -ENODATA ? newest_in_boot(ctx, &k->kernel) : r;
+}
+
+int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *initrd,
+			struct kexec_kernel *ret)
+{
+	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
+	_cleanup_free_ char *running = NULL;
+	int r;
+
+	r = choose_kernel(ctx, kernel, &k);
+	if (r == 0)
+		r = read_version(ctx, &k);
+	if (r == 0) {
+		/*
+		 * What the loader says of its own choice does not hold for an initrd that was
+		 * named.
+		 */
+		if (initrd)
+			free(TAKE_PTR(k.initrd));
+		r = choose_initrd(ctx, initrd, &k);
+	}
+	if (r < 0)
+		return r;
+	if (machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) < 0)
+		running = NULL;
+	pkram_log_info(ctx, "running kernel %s, next kernel %s (%s, %s%s)",
+		       running ? running : "unknown", k.version, k.kernel,
+		       k.initrd ? "initrd " : "no initrd", k.initrd ? k.initrd : "");
+	*ret = k;
+	k = (struct kexec_kernel){ 0 };
+	return 0;
+}
+
+void kexec_kernel_done(struct kexec_kernel *k)
+{
+	free(k->kernel);
+	free(k->initrd);
+	free(k->version);
+	*k = (struct kexec_kernel){ 0 };
+}

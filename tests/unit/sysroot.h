@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A context that looks at a small recorded machine in a scratch directory, and keeps its messages.
+ */
+#pragma once
+
+#include "machine.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <sys/stat.h>
+
+struct sysroot {
+	struct pkram_ctx *ctx;
+	char dir[64];
+	char *log;		/* all messages so far, a line each */
+};
+
+static inline void sysroot_log(void *userdata, int priority, const char *msg)
+{
+	struct sysroot *s = userdata;
+	char *more;
+
+	(void)priority;
+	assert_null(strchr(msg, '\n'));
+	assert_true(asprintf(&more, "%s%s\n", s->log ? s->log : "", msg) >= 0);
+	free(s->log);
+	s->log = more;
+}
+
+static inline bool sysroot_logged(const struct sysroot *s, const char *text)
+{
+	return s->log && strstr(s->log, text);
+}
+
+static inline void sysroot_forget(struct sysroot *s)
+{
+	free(s->log);
+	s->log = NULL;
+}
+
+static inline char *sysroot_path(const struct sysroot *s, const char *path)
+{
+	char *full;
+
+	assert_true(asprintf(&full, "%s%s", s->dir, path) >= 0);
+	return full;
+}
+
+/* Writes a file with the directories above it; path is absolute on the recorded machine. */
+static inline void sysroot_write(const struct sysroot *s, const char *path, const void *bytes,
+				 size_t len)
+{
+	char *full = sysroot_path(s, path);
+	int fd;
+
+	for (size_t i = strlen(s->dir) + 1; full[i]; i++) {
+		if (full[i] != '/')
+			continue;
+		full[i] = '\0';
+		(void)mkdir(full, 0755);
+		full[i] = '/';
+	}
+	fd = open(full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+	free(full);
+}
+
+static inline void sysroot_text(const struct sysroot *s, const char *path, const char *text)
+{
+	sysroot_write(s, path, text, strlen(text));
+}
+
+static inline void sysroot_remove(const struct sysroot *s, const char *path)
+{
+	_cleanup_free_ char *full = sysroot_path(s, path);
+
+	assert_int_equal(unlink(full), 0);
+}
+
+static inline int sysroot_setup(void **state)
+{
+	struct sysroot *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	strcpy(s->dir, "/tmp/pkram-sysroot-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	assert_int_equal(pkram_new(&s->ctx), 0);
+	assert_int_equal(pkram_set_sysroot(s->ctx, s->dir), 0);
+	pkram_set_log_fn(s->ctx, sysroot_log, s, PKRAM_LOG_INFO);
+	*state = s;
+	return 0;
+}
+
+static inline int sysroot_teardown(void **state)
+{
+	struct sysroot *s = *state;
+	char cmd[96];
+
+	pkram_unref(s->ctx);
+	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", s->dir);
+	assert_int_equal(system(cmd), 0);
+	sysroot_forget(s);
+	free(s);
+	return 0;
+}
+
+/* --- programs that only pretend --- */
+
+/*
+ * kexec and systemctl, first in PATH: they note their arguments, one a line. Loading and unloading
+ * show in kexec_loaded. The file "fail" makes them fail, "die" makes them die, "broken" makes them
+ * do nothing.
+ */
+static inline int sysroot_setup_programs(void **state)
+{
+	_cleanup_free_ char *script = NULL, *path = NULL;
+	int r = sysroot_setup(state);
+	struct sysroot *s = *state;
+
+	assert_true(asprintf(&script,
+			     "#!/bin/sh\n"
+			     "R='%s'\n"
+			     "echo \"${0##*/}\" >> $R/calls\n"
+			     "for a; do printf '%%s\\n' \"$a\" >> $R/calls; done\n"
+			     "if [ -e $R/fail ]; then\n"
+			     "  echo first; echo; echo 'kexec_file_load failed: Key was rejected' "
+			     ">&2; exit 7\n"
+			     "fi\n"
+			     "[ -e $R/die ] && kill -9 $$\n"
+			     "[ -e $R/broken ] && exit 0\n"
+			     "case \"$*\" in\n"
+			     "-s\\ -l*) echo 1 > $R/sys/kernel/kexec_loaded;;\n"
+			     "-s\\ -u) echo 0 > $R/sys/kernel/kexec_loaded;;\n"
+			     "esac\n",
+			     s->dir) >= 0);
+	sysroot_text(s, "/bin/kexec", script);
+	sysroot_text(s, "/bin/systemctl", script);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
+	assert_true(asprintf(&path, "relative:%s/bin:/usr/bin:/bin", s->dir) >= 0);
+	setenv("PATH", path, 1);
+	return r;
+}
+
+static inline int sysroot_teardown_programs(void **state)
+{
+	setenv("PATH", "/usr/bin:/bin", 1);
+	return sysroot_teardown(state);
+}
+
+/* What was called since the last time: names and arguments, a line each. */
+static inline void sysroot_called(struct sysroot *s, const char *want)
+{
+	_cleanup_free_ char *calls = NULL;
+
+	if (machine_read(s->ctx, "/calls", &calls, NULL) < 0)
+		calls = strdup("");
+	assert_string_equal(calls, want);
+	if (*calls)
+		sysroot_remove(s, "/calls");
+}
