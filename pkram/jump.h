@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the jump records mean: who may claim it, and which nodes it makes fresh.
+ */
+#pragma once
+
+#include "store.h"
+
+/*
+ * Claims an armed jump for this boot when this kernel came by it: its id is on the command line,
+ * the machine says that kexec started it, and this is no kdump kernel. Otherwise changes nothing.
+ */
+int jump_claim(struct store *s);
+
+/* Of a node that `saved` saved, after this arrival, seen from boot `now`. */
+enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint8_t now[16],
+				    const uint8_t saved[16]);
+
+/* Where the jumps stand, seen from boot `now` with a kernel loaded or not, and since when (ns). */
+enum pkram_jump_status jump_status(const struct store_info *info, const uint8_t now[16],
+				   bool loaded, int64_t *ret_at);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Making a container: refuses what is recognised, says what it found, and only then writes.
+ */
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "machine.h"
+#include "op.h"
+
+struct init {
+	bool force;
+	bool known;	/* what is written over was recognised, and said */
+};
+
+static int read_device(void *arg, uint64_t off, size_t len, void *buf)
+{
+	return region_read_device(arg, off, len, buf);
+}
+
+static void join_names(const struct store_node *nodes, size_t n, char *buf, size_t size)
+{
+	size_t at = 0, shown = MIN(n, (size_t)4);
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < shown && at < size; i++)
+		at += (size_t)snprintf(buf + at, size - at, "%s%.60s", i ? ", " : "",
+				       nodes[i].name);
+	if (shown < n && at < size)
+		snprintf(buf + at, size - at, ", ...");
+}
+
+/* What the old container is, for people; its nodes where they can be read. */
+static int describe_container(struct store *s, char *buf, size_t size)
+{
+	struct store_node *nodes = NULL;
+	char names[320] = "";
+	size_t n = 0;
+	int k;
+
+	k = store_nodes(s, &nodes, &n);
+	if (k < 0)
+		return k;
+	join_names(nodes, n, names, sizeof(names));
+	for (size_t i = 0; i < n; i++)
+		store_node_done(&nodes[i]);
+	free(nodes);
+	snprintf(buf, size, "a container with %zu nodes%s%s", n, n ? ": " : "", names);
+	return 0;
+}
+
+/* -EEXIST for an old container unless forced. */
+static int check_container(struct pkram_ctx *ctx, const char *spec, struct init *init)
+{
+	char what[400] = "a container that this pkram cannot read";
+	struct pkram_ctx *quiet;
+	struct store *s = NULL;
+	struct region *r;
+	int k;
+
+	/* One line says it all: why an old container cannot be read is not the matter here. */
+	k = ctx_quiet(ctx, &quiet);
+	if (k < 0)
+		return k;
+	k = region_open(quiet, spec, true, &r);
+	if (k >= 0)
+		k = store_open(r, &s);
+	if (k >= 0)
+		k = describe_container(s, what, sizeof(what));
+	store_close(s);
+	pkram_unref(quiet);
+	if (k == -ENODATA)
+		return 0;
+	if (k < 0 && k != -EBADMSG && k != -EPROTONOSUPPORT && k != -ENXIO)
+		return log_error_errno(ctx, k, "%s: cannot look for a container: %m", spec);
+	init->known = true;
+	if (!init->force)
+		return log_error_errno(ctx, -EEXIST, "%s: holds %s; --force replaces it", spec,
+				       what);
+	pkram_log_warning(ctx, "%s: replacing %s", spec, what);
+	return 0;
+}
+
+static int check_signature(struct region *r, struct init *init)
+{
+	_cleanup_free_ char *type = NULL;
+	int k;
+
+	k = machine_signature(r->ctx, r->base + r->size, read_device, r, &type);
+	if (k < 0)
+		return log_error_errno(r->ctx, k, "%s: cannot look for signatures: %m", r->spec);
+	if (!type)
+		return 0;
+	init->known = true;
+	if (!init->force)
+		return log_error_errno(r->ctx, -EEXIST, "%s: holds %s; --force writes over it",
+				       r->spec, type);
+	pkram_log_warning(r->ctx, "%s: writing over %s", r->spec, type);
+	return 0;
+}
+
+static bool all_zero(const uint8_t *p, size_t n)
+{
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* Reserved memory holds whatever was there before: worth a line, not a refusal. */
+static int mention_content(struct region *r)
+{
+	_cleanup_free_ uint8_t *buf = io_buffer_new(MIB);
+	const uint64_t at[] = { 0, ALIGN_DOWN(r->size - MIB, (uint64_t)PKRAM_BLOCK) };
+
+	if (!buf)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
+		int k = region_read(r, at[i], MIB, buf);
+
+		if (k < 0)
+			return k;
+		if (all_zero(buf, MIB))
+			continue;
+		pkram_log_info(r->ctx,
+			       "%s: is not zero and nothing known; written over, as is normal for "
+			       "reserved memory",
+			       r->spec);
+		break;
+	}
+	return 0;
+}
+
+static int check_unused(struct pkram_ctx *ctx, struct region *r)
+{
+	struct stat st;
+
+	if (fstat(r->fd, &st) < 0)
+		return -errno;
+	if (S_ISREG(st.st_mode))
+		return 0;
+	return machine_device_unused(ctx, r->path, st.st_rdev, S_ISBLK(st.st_mode));
+}
+
+/* The file behind a file: spec or a bare path that is no device; NULL for everything else. */
+static const char *file_of(const char *spec)
+{
+	struct stat st;
+	const char *path = strncmp(spec, "file:", 5) == 0 ? spec + 5 : spec;
+
+	if (path == spec && (strncmp(spec, "pmem:", 5) == 0 || strncmp(spec, "devdax:", 7) == 0))
+		return NULL;
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) ? NULL : path;
+}
+
+/* Looks at what is there, changing nothing. */
+static int check_content(struct pkram_ctx *ctx, const char *spec, struct init *init)
+{
+	struct region *r;
+	int k;
+
+	k = region_open(ctx, spec, true, &r);
+	if (k < 0)
+		return k;
+	k = check_unused(ctx, r);
+	if (k >= 0 && r->size >= PKRAM_MIN_SIZE)
+		k = check_container(ctx, spec, init);
+	if (k >= 0)
+		k = check_signature(r, init);
+	region_close(r);
+	return k;
+}
+
+static int check_size(struct pkram_ctx *ctx, const char *what, uint64_t size, int error)
+{
+	if (size >= PKRAM_MIN_SIZE)
+		return 0;
+	return log_error_errno(ctx, error,
+			       "%s: %" PRIu64 " bytes are too few for a container; it needs %u",
+			       what, size, PKRAM_MIN_SIZE);
+}
+
+/* Makes or grows the file, after what is in it was looked at. */
+static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spec, uint64_t size,
+			struct init *init)
+{
+	struct stat st = { 0 };
+	bool exists = stat(path, &st) == 0;
+	int k = 0;
+
+	if (!exists && errno != ENOENT)
+		return log_error_errno(ctx, -errno, "%s: %m", path);
+	/* Less than a block holds no signature. */
+	if (st.st_size >= (off_t)PKRAM_BLOCK)
+		k = check_content(ctx, spec, init);
+	if (k < 0)
+		return k;
+	size = size ? size : ALIGN_DOWN((uint64_t)st.st_size, (uint64_t)PKRAM_BLOCK);
+	if (!size)
+		return log_error_errno(ctx, exists ? -EINVAL : -ENOENT,
+				       "%s: %s; give it a size with --size", path,
+				       exists ? "is empty" : "does not exist");
+	k = check_size(ctx, path, size, -EINVAL);
+	/* Blocks up front: a store into a mapped hole of a full file system would kill the process.
+	 */
+	return k < 0 ? k : region_file_create(ctx, path, size);
+}
+
+static int init_opened(struct region *r, const struct init *init)
+{
+	int k = check_size(r->ctx, r->spec, r->size, -ENOSPC);
+
+	if (k >= 0 && !init->known)
+		k = mention_content(r);
+	return k < 0 ? k : store_format(r);
+}
+
+int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
+		      const struct pkram_init_options *opts)
+{
+	static const struct pkram_init_options none = { .struct_size = sizeof(none) };
+	_cleanup_free_ char *resolved = NULL;
+	struct init init = { 0 };
+	const char *path;
+	struct region *r;
+	int k;
+
+	opts = opts ? opts : &none;
+	k = op_check_options(ctx, "init", opts, sizeof(*opts));
+	if (k >= 0)
+		k = op_check_flags(ctx, "init", opts->flags, PKRAM_INIT_FORCE);
+	if (k >= 0)
+		k = op_check_kernel(ctx);
+	if (k >= 0)
+		k = op_resolve_spec(ctx, spec, false, &resolved);
+	if (k < 0)
+		return k;
+	init.force = opts->flags & PKRAM_INIT_FORCE;
+	path = file_of(resolved);
+	if (path)
+		k = prepare_file(ctx, path, resolved, opts->size, &init);
+	else if (opts->size)
+		k = log_error_errno(ctx, -EINVAL, "%s: only a file takes a size", resolved);
+	else
+		k = check_content(ctx, resolved, &init);
+	if (k < 0)
+		return k;
+	k = region_open(ctx, resolved, false, &r);
+	if (k < 0)
+		return k;
+	k = init_opened(r, &init);
+	region_close(r);
+	return k;
+}

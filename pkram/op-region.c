@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Finding, opening, making and describing a region's container.
+ */
+#include <inttypes.h>
+#include <time.h>
+
+#include "jump.h"
+#include "kexec.h"
+#include "machine.h"
+#include "op.h"
+
+#define CONF_FILE "/etc/pkram.conf"
+
+int op_check_flags(struct pkram_ctx *ctx, const char *what, uint64_t flags, uint64_t known)
+{
+	if (flags & ~known)
+		return log_error_errno(ctx, -EINVAL, "%s: unknown flags 0x%" PRIx64, what,
+				       flags & ~known);
+	return 0;
+}
+
+/* No version will be larger: a size above is one that was never set. */
+#define OPTIONS_MAX 4096
+
+int op_check_options(struct pkram_ctx *ctx, const char *what, const void *options, size_t known)
+{
+	const uint8_t *bytes = options;
+	size_t given;
+
+	memcpy(&given, options, sizeof(given));
+	if (given < known || given > OPTIONS_MAX)
+		return log_error_errno(ctx, -EINVAL, "%s: options of %zu bytes, expected %zu", what,
+				       given, known);
+	for (size_t i = known; i < given; i++)
+		if (bytes[i])
+			return log_error_errno(
+				ctx, -EINVAL,
+				"%s: options for a newer pkram than this one (byte %zu is set)",
+				what, i);
+	return 0;
+}
+
+int op_check_kernel(struct pkram_ctx *ctx)
+{
+	if (machine_is_kdump(ctx))
+		return log_error_errno(ctx, -EROFS,
+				       "this is a kdump kernel: pkram changes nothing here");
+	return 0;
+}
+
+int64_t op_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
+}
+
+const char *op_age(int64_t saved_at, char buf[48])
+{
+	static const struct {
+		int64_t seconds;
+		const char *unit;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
+	int64_t age;
+
+	/* The time comes from the medium. */
+	if (__builtin_sub_overflow(machine_now(), saved_at, &age))
+		return strcpy(buf, "at an unknown time");
+	age /= 1000000000;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		int64_t n = age / units[i].seconds;
+
+		if (n <= 0)
+			continue;
+		snprintf(buf, 48, "%" PRId64 " %s%s ago", n, units[i].unit, n == 1 ? "" : "s");
+		return buf;
+	}
+	/* The clock of a new kernel may be behind the old one's. */
+	return strcpy(buf, "just now");
+}
+
+enum pkram_freshness op_freshness(const struct pkram_region *region,
+				  const struct pkram_jump *arrival, const uint8_t boot_id[16])
+{
+	return jump_freshness(arrival, region->boot_id, boot_id);
+}
+
+bool op_restored(const struct pkram_region *region, const struct store_node *n)
+{
+	uint64_t mark;
+
+	memcpy(&mark, region->boot_id, sizeof(mark));
+	return n->restored && n->restored == mark;
+}
+
+bool op_yield(void *arg, const struct store_node *old)
+{
+	struct op_yield *y = arg;
+	char age[48], *line;
+
+	if (memcmp(old->boot_id, y->region->boot_id, 16) == 0 && !op_restored(y->region, old))
+		return false;
+	op_age(old->saved_at, age);
+	if (y->keep_old) {
+		pkram_log_warning(y->region->ctx,
+				  "%s, saved %s, holds %" PRIu64 " bytes that are needed; "
+				  "kept as asked",
+				  old->name, age, old->stored);
+		return false;
+	}
+	if (array_grow(&y->granted, &y->cap, y->n + 1, sizeof(*y->granted)) < 0 ||
+	    asprintf(&line, "%s, saved %s, gave up its space first: both do not fit", old->name,
+		     age) < 0)
+		return false;
+	y->granted[y->n++] = line;
+	return true;
+}
+
+int op_yield_end(struct op_yield *y, int k)
+{
+	for (size_t i = 0; i < y->n; i++) {
+		if (k >= 0)
+			pkram_log_info(y->region->ctx, "%s", y->granted[i]);
+		free(y->granted[i]);
+	}
+	free(y->granted);
+	y->granted = NULL;
+	y->n = y->cap = 0;
+	return k;
+}
+
+/* --- which region --- */
+
+static char *trim(char *s)
+{
+	size_t n;
+
+	s += strspn(s, " \t");
+	n = strlen(s);
+	while (n && strchr(" \t\r", s[n - 1]))
+		s[--n] = '\0';
+	return s;
+}
+
+/* "region = SPEC"; '#' starts a comment line. */
+static int spec_from_conf(struct pkram_ctx *ctx, char **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *rest;
+	int k;
+
+	k = machine_read(ctx, CONF_FILE, &text, NULL);
+	if (k == -ENOENT)
+		return 0;
+	if (k < 0)
+		return log_error_errno(ctx, k, "%s: %m", CONF_FILE);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char *key = trim(line), *value = strchr(key, '=');
+
+		if (!*key || *key == '#')
+			continue;
+		if (!value)
+			return log_error_errno(ctx, -EINVAL, "%s: '%s' is not 'key = value'",
+					       CONF_FILE, key);
+		*value++ = '\0';
+		if (strcmp(trim(key), "region") != 0)
+			return log_error_errno(ctx, -EINVAL, "%s: unknown key '%s'", CONF_FILE,
+					       trim(key));
+		free(*ret);
+		*ret = strdup(trim(value));
+		if (!*ret)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+bool op_holds_container(struct pkram_ctx *ctx, const char *spec)
+{
+	struct region *r;
+	struct store *s;
+	int k;
+
+	if (region_open(ctx, spec, true, &r) < 0)
+		return false;
+	k = store_open(r, &s);
+	if (k >= 0)
+		store_close(s);
+	return k >= 0 || k == -EBADMSG || k == -EPROTONOSUPPORT || k == -ENXIO;
+}
+
+static int spec_discover(struct pkram_ctx *ctx, char **ret)
+{
+	_cleanup_free_ struct machine_device *devices = NULL;
+	_cleanup_free_ char *found = NULL;
+	struct pkram_ctx *quiet;
+	size_t n = 0;
+	int k;
+
+	k = machine_devices(ctx, &devices, &n);
+	if (k < 0)
+		return k;
+	k = ctx_quiet(ctx, &quiet);
+	if (k < 0)
+		return k;
+	for (size_t i = 0; i < n && k >= 0; i++) {
+		const char *scheme = devices[i].kind == MACHINE_DEVICE_PMEM ? "pmem" : "devdax";
+		_cleanup_free_ char *spec = NULL;
+
+		if (devices[i].system_ram)
+			continue;
+		if (asprintf(&spec, "%s:%s", scheme, devices[i].path) < 0)
+			spec = NULL;
+		if (!spec || !op_holds_container(quiet, spec))
+			continue;
+		if (found)
+			k = log_error_errno(ctx, -ENOTUNIQ,
+					    "both %s and %s hold a container; say which with -r, "
+					    "PKRAM_REGION or "
+					    "'region =' in %s",
+					    found, spec, CONF_FILE);
+		else
+			found = TAKE_PTR(spec);
+	}
+	pkram_unref(quiet);
+	if (k < 0)
+		return k;
+	if (!found)
+		return log_error_errno(ctx, -ENODATA,
+				       "no region of this machine holds a container; 'pkram init "
+				       "REGION' makes one "
+				       "(see pkram(8) for reserving memory)");
+	*ret = TAKE_PTR(found);
+	return 0;
+}
+
+int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret)
+{
+	const char *env = getenv("PKRAM_REGION");
+	_cleanup_free_ char *spec = NULL;
+	int k;
+
+	k = machine_load_modules(ctx);
+	if (k < 0)
+		pkram_log_debug(ctx, "cannot load the modules of reserved memory: %s",
+				strerror(-k));
+	if (given || (env && *env)) {
+		*ret = strdup(given ? given : env);
+		return *ret ? 0 : -ENOMEM;
+	}
+	k = spec_from_conf(ctx, &spec);
+	if (k < 0)
+		return k;
+	if (!spec && !discover)
+		return log_error_errno(ctx, -EINVAL,
+			"say which region: -r, PKRAM_REGION or 'region =' in %s", CONF_FILE);
+	if (!spec)
+		return spec_discover(ctx, ret);
+	*ret = TAKE_PTR(spec);
+	return 0;
+}
+
+/* --- opening --- */
+
+int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
+		      struct pkram_region **ret_region)
+{
+	_cleanup_free_ char *resolved = NULL;
+	struct pkram_region *region;
+	struct region *bytes;
+	int k;
+
+	k = op_check_flags(ctx, "opening a region", flags, PKRAM_OPEN_READ_ONLY);
+	if (k < 0)
+		return k;
+	k = op_resolve_spec(ctx, spec, true, &resolved);
+	if (k < 0)
+		return k;
+	region = calloc(1, sizeof(*region));
+	if (!region)
+		return -ENOMEM;
+	region->ctx = pkram_ref(ctx);
+	region->read_only = flags & PKRAM_OPEN_READ_ONLY || machine_is_kdump(ctx);
+	k = machine_boot_id(ctx, region->boot_id);
+	if (k >= 0)
+		k = region_open(ctx, resolved, region->read_only, &bytes);
+	if (k >= 0) {
+		k = store_open(bytes, &region->store);
+		if (k == -ENODATA)
+			pkram_log_error(ctx, "%s: no container here; 'pkram init' makes one",
+					resolved);
+	}
+	/* Also where the container allows no more. */
+	if (k >= 0)
+		region->read_only = store_region(region->store)->read_only;
+	if (k >= 0 && !region->read_only)
+		k = jump_claim(region->store);
+	if (k < 0) {
+		pkram_region_close(region);
+		return k;
+	}
+	*ret_region = region;
+	return 0;
+}
+
+struct pkram_region *pkram_region_close(struct pkram_region *region)
+{
+	if (!region)
+		return NULL;
+	store_close(region->store);
+	pkram_unref(region->ctx);
+	free(region);
+	return NULL;
+}
+
+int pkram_region_get_info(struct pkram_region *region, struct pkram_region_info *ret_info)
+{
+	struct store_info s;
+	const uint8_t *u = s.uuid;
+	int k;
+
+	k = store_info(region->store, &s);
+	if (k < 0)
+		return k;
+	*ret_info = (struct pkram_region_info){
+		.spec = store_region(region->store)->spec,
+		.generation = s.generation, .phys = s.phys, .size = s.size, .payload = s.payload,
+		.free = s.free, .largest_free = s.largest_free, .nodes = s.nodes,
+		.writers = s.writers, .read_only = region->read_only, .recovered = s.recovered,
+	};
+	ret_info->jump = jump_status(&s, region->boot_id, kexec_loaded(region->ctx),
+				     &ret_info->jump_at);
+	snprintf(ret_info->uuid, sizeof(ret_info->uuid),
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+		 u[15]);
+	return 0;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Saving trees: scan and lay out all of a set, reserve for all, fill window by window with all
+ * threads, commit once.
+ */
+#include <stdatomic.h>
+
+#include "op.h"
+#include "tree.h"
+#include "work.h"
+
+struct save_tree {
+	struct tree_image *image;
+	struct tree_image_info info;
+	struct store_writer *writer;
+	uint64_t first_window;	/* of this tree in the work array */
+	bool live;
+};
+
+struct save {
+	struct pkram_region *region;
+	struct op_yield yield;
+	struct tree_scan_options scan;
+	struct save_tree *trees;
+	size_t n;
+	uint64_t windows, bytes;
+	uint8_t **bounce;
+	_Atomic uint64_t done;
+};
+
+static void save_done(struct save *s)
+{
+	for (size_t i = 0; s->trees && i < s->n; i++) {
+		store_writer_discard(s->trees[i].writer);
+		tree_image_free(s->trees[i].image);
+	}
+	free(s->trees);
+	op_bounce_free(s->bounce);
+}
+
+static int save_scan(struct save *s, const struct pkram_save_item *items)
+{
+	struct pkram_ctx *ctx = s->region->ctx;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct save_tree *t = &s->trees[i];
+		const char *name;
+		int k;
+
+		k = tree_image_scan(ctx, items[i].path, &s->scan, &t->image);
+		if (k < 0)
+			return k;
+		tree_image_info(t->image, &t->info);
+		name = items[i].name ? items[i].name : t->info.source;
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(name, items[j].name ? items[j].name : s->trees[j].info.source) ==
+			    0)
+				return log_error_errno(ctx, -EINVAL, "%s: given twice in one save",
+						       name);
+		k = store_writer_open(s->region->store, name, PKRAM_NODE_KIND_TREE, &t->writer);
+		if (k < 0)
+			return k;
+		t->first_window = s->windows;
+		s->windows += window_count(t->info.size, t->info.meta_size);
+		s->bytes += t->info.size;
+	}
+	return 0;
+}
+
+static struct store_props tree_props(const struct save_tree *t)
+{
+	return (struct store_props){
+		.source = t->info.source, .fs_type = t->info.fs_type,
+		.mount_options = t->info.mount_options, .files = t->info.files,
+		.data = t->info.data, .fingerprint = t->info.fingerprint,
+		.single = t->info.single, .live = t->live,
+	};
+}
+
+/* Looks for writers of all files, which else are found when each is read. */
+static int check_quiet(struct save *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		const struct tree_image_info *info = &s->trees[i].info;
+		int k = tree_source_check(s->region->ctx, info->source, info->fingerprint);
+
+		if (k == -ESTALE || k == -ENOENT)
+			return log_error_errno(s->region->ctx, -EBUSY,
+					       "%s changed while it was saved", info->source);
+		if (k < 0)
+			return k;
+	}
+	return 0;
+}
+
+static int save_reserve(struct save *s)
+{
+	_cleanup_free_ struct store_need *needs = calloc(s->n, sizeof(*needs));
+	int k;
+
+	if (!needs)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct save_tree *t = &s->trees[i];
+		const struct store_props props = tree_props(t);
+
+		k = store_writer_set_props(t->writer, &props);
+		if (k >= 0)
+			k = store_writer_set_holes(t->writer, t->info.holes, t->info.n_holes);
+		if (k < 0)
+			return k;
+		needs[i] = (struct store_need){ .writer = t->writer,
+						.size = t->info.size,
+						.mirrored = t->info.meta_size,
+						.holes = t->info.n_holes };
+	}
+	k = store_fits(s->region->store, needs, s->n);
+	/* An old node is not given up for a save that could have been known to fail. */
+	if (k == 0 && !s->yield.keep_old && !s->scan.live)
+		k = check_quiet(s);
+	if (k < 0)
+		return k;
+	return op_yield_end(&s->yield,
+			    store_reserve(s->region->store, needs, s->n, op_yield, &s->yield));
+}
+
+static struct save_tree *tree_of_window(struct save *s, uint64_t window)
+{
+	size_t lo = 0, hi = s->n;
+
+	while (hi - lo > 1) {
+		size_t mid = (lo + hi) / 2;
+
+		if (s->trees[mid].first_window <= window)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return &s->trees[lo];
+}
+
+static int save_window(void *arg, unsigned int worker, uint64_t index)
+{
+	struct save *s = arg;
+	struct save_tree *t = tree_of_window(s, index);
+	uint64_t i = index - t->first_window, off = window_offset(t->info.meta_size, i);
+	size_t len = window_length(t->info.size, t->info.meta_size, i);
+	void *bytes = store_writer_window(t->writer, i, len, s->bounce[worker]);
+	int k;
+
+	k = tree_image_fill(t->image, off, len, bytes);
+	if (k >= 0)
+		k = store_writer_put(t->writer, i, len, bytes);
+	if (k < 0)
+		return k;
+	return ctx_progress(s->region->ctx, "save", atomic_fetch_add(&s->done, len) + len,
+			    s->bytes);
+}
+
+static int save_commit(struct save *s)
+{
+	_cleanup_free_ struct store_writer **writers = calloc(s->n, sizeof(*writers));
+	int k = writers ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < s->n && k >= 0; i++) {
+		struct save_tree *t = &s->trees[i];
+
+		k = tree_image_finish(t->image, &t->live);
+		if (k >= 0 && t->live) {
+			const struct store_props props = tree_props(t);
+
+			k = store_writer_set_props(t->writer, &props);
+		}
+	}
+	if (k < 0)
+		return k;
+	for (size_t i = 0; i < s->n; i++)
+		writers[i] = TAKE_PTR(s->trees[i].writer);
+	return store_commit(s->region->store, writers, s->n);
+}
+
+static int save_run(struct save *s, const struct pkram_save_item *items, unsigned int *ret_threads)
+{
+	struct pkram_ctx *ctx = s->region->ctx;
+	int k;
+
+	k = save_scan(s, items);
+	if (k >= 0)
+		k = save_reserve(s);
+	if (k < 0)
+		return k;
+	*ret_threads = ctx_threads(ctx, s->windows);
+	s->bounce = op_bounce_new(*ret_threads);
+	if (!s->bounce)
+		return -ENOMEM;
+	k = work_run(ctx, *ret_threads, s->windows, save_window, s);
+	return k < 0 ? k : save_commit(s);
+}
+
+int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *items,
+		     size_t n_items, const struct pkram_save_options *opts,
+		     struct pkram_transfer *ret_transfer)
+{
+	static const struct pkram_save_options none = { .struct_size = sizeof(none) };
+	struct save s = { .region = region, .n = n_items };
+	int64_t start = op_clock();
+	unsigned int threads = 1;
+	int k;
+
+	opts = opts ? opts : &none;
+	k = op_check_options(region->ctx, "save", opts, sizeof(*opts));
+	if (k >= 0)
+		k = op_check_flags(region->ctx, "save", opts->flags,
+				   PKRAM_SAVE_LIVE | PKRAM_SAVE_ALLOW_LOSSY |
+					   PKRAM_SAVE_CROSS_MOUNTS | PKRAM_SAVE_KEEP_OLD);
+	if (k >= 0 && !n_items)
+		k = log_error_errno(region->ctx, -EINVAL, "save: nothing given to save");
+	if (k < 0)
+		return k;
+	s.scan =
+		(struct tree_scan_options){ .live = opts->flags & PKRAM_SAVE_LIVE,
+					    .allow_lossy = opts->flags & PKRAM_SAVE_ALLOW_LOSSY,
+					    .cross_mounts = opts->flags & PKRAM_SAVE_CROSS_MOUNTS };
+	s.yield = (struct op_yield){ .region = region,
+				     .keep_old = opts->flags & PKRAM_SAVE_KEEP_OLD };
+	s.trees = calloc(n_items, sizeof(*s.trees));
+	k = s.trees ? save_run(&s, items, &threads) : -ENOMEM;
+	if (k >= 0 && ret_transfer) {
+		*ret_transfer = (struct pkram_transfer){ .nodes = n_items, .bytes = s.done,
+							 .ns = (uint64_t)(op_clock() - start),
+							 .threads = threads };
+		for (size_t i = 0; i < n_items; i++)
+			ret_transfer->files += s.trees[i].info.files;
+	}
+	save_done(&s);
+	return k;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Byte streams in PKRAM's words: prepare, write, finish or discard; prepare, read, finish.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <sys/stat.h>
+
+#include "op.h"
+#include "tree.h"
+
+/* What a stream of unknown length reserves at most before it has come. */
+#define AHEAD_MAX (256 * MIB)
+
+struct pkram_stream {
+	struct pkram_region *region;
+	struct op_yield yield;
+	struct store_writer *writer;	/* save */
+	struct store_reader *reader;	/* load */
+	bool tree;			/* the bytes are an EROFS image */
+	bool failed;
+	uint8_t *bounce;
+	uint64_t position;
+	uint64_t capacity;		/* save: reserved bytes */
+	uint8_t *window; /* save: where the current window is filled; load: what it holds */
+	size_t fill;			/* bytes in it */
+	size_t taken;			/* load: of those, given */
+};
+
+static struct pkram_stream *stream_free(struct pkram_stream *s)
+{
+	if (!s)
+		return NULL;
+	store_writer_discard(s->writer);
+	store_reader_close(s->reader);
+	free(s->bounce);
+	free(s);
+	return NULL;
+}
+
+static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
+{
+	struct pkram_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->region = region;
+	s->bounce = io_buffer_new(PKRAM_WINDOW);
+	if (!s->bounce) {
+		free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* --- save --- */
+
+int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t flags,
+		       struct pkram_stream **ret_stream)
+{
+	struct pkram_stream *s;
+	int k;
+
+	k = op_check_flags(region->ctx, "put", flags, PKRAM_PUT_TREE | PKRAM_PUT_KEEP_OLD);
+	if (k < 0)
+		return k;
+	k = stream_new(region, &s);
+	if (k < 0)
+		return k;
+	s->tree = flags & PKRAM_PUT_TREE;
+	s->yield = (struct op_yield){ .region = region, .keep_old = flags & PKRAM_PUT_KEEP_OLD };
+	k = store_writer_open(region->store, name,
+			      s->tree ? PKRAM_NODE_KIND_TREE : PKRAM_NODE_KIND_STREAM, &s->writer);
+	if (k < 0) {
+		stream_free(s);
+		return k;
+	}
+	*ret_stream = s;
+	return 0;
+}
+
+/*
+ * Where the next bytes go: to their place where it is reserved, else to the bounce buffer until it
+ * is known how many they are, so that no stream reserves more than it needs at its end.
+ */
+static void window_begin(struct pkram_stream *s)
+{
+	uint64_t index = s->position / PKRAM_WINDOW;
+
+	if (s->window)
+		return;
+	s->fill = 0;
+	s->window = s->bounce;
+	if ((index + 1) * PKRAM_WINDOW <= s->capacity)
+		s->window = store_writer_window(s->writer, index, PKRAM_WINDOW, s->bounce);
+}
+
+static int grow(struct pkram_stream *s, uint64_t size, uint64_t ahead)
+{
+	int k = store_writer_grow(s->writer, size, ahead, op_yield, &s->yield, &s->capacity);
+
+	return op_yield_end(&s->yield, k);
+}
+
+static int window_end(struct pkram_stream *s)
+{
+	uint64_t index = (s->position - s->fill) / PKRAM_WINDOW;
+	int k;
+
+	if (s->position > s->capacity) {
+		/* As much again as there is: few changes for a long stream, little lost to a short
+		 * one. */
+		k = grow(s, s->position,
+			 s->fill == PKRAM_WINDOW ? MIN(s->position, (uint64_t)AHEAD_MAX) : 0);
+		if (k < 0)
+			return k;
+	}
+	k = store_writer_put(s->writer, index, s->fill, s->window);
+	s->window = NULL;
+	s->fill = 0;
+	return k;
+}
+
+static int append_done(struct pkram_stream *s, size_t n)
+{
+	s->fill += n;
+	s->position += n;
+	return s->fill == PKRAM_WINDOW ? window_end(s) : 0;
+}
+
+/* What failed once has a gap: it must not be written on, nor committed. */
+static int check_writable(const struct pkram_stream *s)
+{
+	return !s->writer || s->failed ? -EINVAL : 0;
+}
+
+int pkram_write(struct pkram_stream *stream, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+	int k = check_writable(stream);
+
+	while (len && k >= 0) {
+		size_t piece;
+
+		window_begin(stream);
+		piece = MIN(len, PKRAM_WINDOW - stream->fill);
+		memcpy(stream->window + stream->fill, p, piece);
+		p += piece;
+		len -= piece;
+		k = append_done(stream, piece);
+	}
+	if (k < 0)
+		stream->failed = true;
+	return k;
+}
+
+/* After a read or write failed: whether to try again. A descriptor that does not block is waited
+ * for. */
+static bool try_again(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return errno == EINTR || (errno == EAGAIN && poll(&p, 1, -1) >= 0);
+}
+
+static ssize_t read_some(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, len);
+	while (n < 0 && try_again(fd, POLLIN));
+	return n < 0 ? -errno : n;
+}
+
+/* A file says how much is to come: that much is reserved, or refused, before anything is copied. */
+static int reserve_for(struct pkram_stream *s, int fd)
+{
+	struct stat st;
+	off_t at;
+
+	if (s->position || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	at = lseek(fd, 0, SEEK_CUR);
+	if (at < 0 || st.st_size - at <= (off_t)PKRAM_WINDOW)
+		return 0;
+	return grow(s, (uint64_t)(st.st_size - at), 0);
+}
+
+int pkram_write_from_fd(struct pkram_stream *stream, int fd)
+{
+	struct pkram_ctx *ctx = stream->region->ctx;
+	int k = check_writable(stream);
+
+	if (k >= 0)
+		k = reserve_for(stream, fd);
+
+	while (k >= 0) {
+		ssize_t n;
+
+		window_begin(stream);
+		n = read_some(fd, stream->window + stream->fill, PKRAM_WINDOW - stream->fill);
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			k = log_error_errno(ctx, (int)n, "cannot read the stream after %" PRIu64
+					    " bytes: %m", stream->position);
+			break;
+		}
+		k = append_done(stream, (size_t)n);
+		if (k >= 0)
+			k = ctx_progress(ctx, "put", stream->position, 0);
+	}
+	stream->failed = true;
+	return k;
+}
+
+uint64_t pkram_stream_position(const struct pkram_stream *stream)
+{
+	return stream->position;
+}
+
+static int read_back(void *arg, uint64_t off, size_t len, void *buf)
+{
+	return store_writer_read(arg, off, len, buf);
+}
+
+/* An image is validated before it becomes a tree: a node that cannot be restored is of no use. */
+static int check_image(struct pkram_stream *s, struct store_props *props)
+{
+	const struct tree_input in = { .size = s->position, .read = read_back, .arg = s->writer };
+	struct tree_view_info info;
+	struct tree_view *view;
+	int k;
+
+	k = tree_view_new(s->region->ctx, &in, NULL, 0, &view);
+	if (k < 0)
+		return k;
+	tree_view_info(view, &info);
+	tree_view_free(view);
+	props->files = info.inodes;
+	props->data = info.data;
+	props->foreign = true;
+	return 0;
+}
+
+static int finish(struct pkram_stream *s)
+{
+	struct store_props props = {};
+	int k = check_writable(s);
+
+	if (k >= 0 && s->fill)
+		k = window_end(s);
+	if (k < 0)
+		return k;
+	store_writer_set_size(s->writer, s->position);
+	if (s->tree)
+		k = check_image(s, &props);
+	if (k >= 0)
+		k = store_writer_set_props(s->writer, &props);
+	if (k >= 0) {
+		struct store_writer *w = TAKE_PTR(s->writer);
+
+		k = store_commit(s->region->store, &w, 1);
+	}
+	return k;
+}
+
+int pkram_finish_save(struct pkram_stream *stream)
+{
+	int k = stream ? finish(stream) : -EINVAL;
+
+	stream_free(stream);
+	return k;
+}
+
+struct pkram_stream *pkram_discard_save(struct pkram_stream *stream)
+{
+	return stream_free(stream);
+}
+
+/* --- load --- */
+
+int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t flags,
+		       struct pkram_stream **ret_stream)
+{
+	struct pkram_stream *s;
+	int k;
+
+	k = op_check_flags(region->ctx, "get", flags, PKRAM_LOAD_STALE);
+	if (k < 0)
+		return k;
+	k = stream_new(region, &s);
+	if (k < 0)
+		return k;
+	k = op_serve(region, name, flags & PKRAM_LOAD_STALE, &s->reader);
+	if (k < 0) {
+		stream_free(s);
+		return k;
+	}
+	*ret_stream = s;
+	return 0;
+}
+
+/* Makes sure that verified bytes are at hand; 0 at the end. */
+static int load_window(struct pkram_stream *s)
+{
+	const struct store_node *n = store_reader_node(s->reader);
+	uint64_t index = window_index(n->mirrored, s->position);
+	const void *bytes;
+	int k;
+
+	if (s->taken < s->fill)
+		return 1;
+	if (s->position >= n->size)
+		return 0;
+	k = store_reader_window(s->reader, index, s->bounce, &bytes, &s->fill);
+	if (k == -EBADMSG)
+		op_log_damage(s->region->ctx, s->reader, s->position,
+			      window_length(n->size, n->mirrored, index));
+	if (k < 0) {
+		s->fill = s->taken = 0;
+		return k;
+	}
+	s->window = (uint8_t *)bytes;
+	s->taken = 0;
+	return 1;
+}
+
+ssize_t pkram_read(struct pkram_stream *stream, void *buf, size_t len)
+{
+	int k = stream->reader ? load_window(stream) : -EINVAL;
+	size_t n;
+
+	if (k <= 0)
+		return k;
+	n = MIN(len, stream->fill - stream->taken);
+	memcpy(buf, stream->window + stream->taken, n);
+	stream->taken += n;
+	stream->position += n;
+	return (ssize_t)n;
+}
+
+static ssize_t write_some(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, buf, len);
+	while (n < 0 && try_again(fd, POLLOUT));
+	return n < 0 ? -errno : n;
+}
+
+int pkram_read_to_fd(struct pkram_stream *stream, int fd)
+{
+	struct pkram_ctx *ctx = stream->region->ctx;
+	int k = stream->reader ? 1 : -EINVAL;
+
+	while (k >= 0) {
+		ssize_t n;
+
+		k = load_window(stream);
+		if (k <= 0)
+			break;
+		n = write_some(fd, stream->window + stream->taken, stream->fill - stream->taken);
+		/* A reader that has seen enough is no fault. */
+		if (n == -EPIPE)
+			return (int)n;
+		if (n < 0)
+			return log_error_errno(ctx, (int)n, "cannot write the stream after %" PRIu64
+					       " bytes: %m", stream->position);
+		stream->taken += (size_t)n;
+		stream->position += (uint64_t)n;
+		k = ctx_progress(ctx, "get", stream->position,
+				 store_reader_node(stream->reader)->size);
+	}
+	return k;
+}
+
+int pkram_finish_load(struct pkram_stream *stream)
+{
+	const struct store_node *n;
+	int k = 0;
+
+	if (!stream)
+		return 0;
+	n = stream->reader ? store_reader_node(stream->reader) : NULL;
+	/* A copy of a tree's image restores no tree. */
+	if (n && n->kind == PKRAM_NODE_KIND_STREAM && stream->position == n->size &&
+	    !stream->region->read_only)
+		k = store_mark_restored(stream->region->store, &stream->reader, 1,
+					stream->region->boot_id);
+	stream_free(stream);
+	return k;
+}

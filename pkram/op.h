@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the operations share: the public handle of a region, and the policies that several of them
+ * follow.
+ */
+#pragma once
+
+#include "ctx.h"
+#include "store.h"
+
+struct pkram_region {
+	struct pkram_ctx *ctx;
+	struct store *store;
+	uint8_t boot_id[16];	/* of the running kernel */
+	bool read_only;
+};
+
+/* -EINVAL (logged) for flags outside `known`. */
+int op_check_flags(struct pkram_ctx *ctx, const char *what, uint64_t flags, uint64_t known);
+/*
+ * -EINVAL (logged) unless a caller's option struct, which starts with its size, is of `known` bytes
+ * or of a newer version whose further bytes are all zero: it asks for nothing that this library
+ * does not know.
+ */
+int op_check_options(struct pkram_ctx *ctx, const char *what, const void *options, size_t known);
+
+/* -EROFS (logged) in a kdump kernel: it is there to look at the crash, and what it finds stays as
+ * it is. */
+int op_check_kernel(struct pkram_ctx *ctx);
+
+/* The region that is meant: `given`, the environment, the configuration, or (discover) the only
+ * one. */
+int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret);
+
+/* Whether something of a container is there: a damaged or newer one counts. */
+bool op_holds_container(struct pkram_ctx *ctx, const char *spec);
+
+/* A node for serving: opened for reading, and -ESTALE (logged with its age) unless fresh or
+ * `stale`. */
+int op_serve(struct pkram_region *region, const char *name, bool stale, struct store_reader **ret);
+/* CLOCK_MONOTONIC in ns, for durations. */
+int64_t op_clock(void);
+/* "3 minutes ago", or what else is known, into buf. */
+const char *op_age(int64_t saved_at, char buf[48]);
+enum pkram_freshness op_freshness(const struct pkram_region *region,
+				  const struct pkram_jump *arrival, const uint8_t boot_id[16]);
+/* Whether the node was restored or read whole in this boot. */
+bool op_restored(const struct pkram_region *region, const struct store_node *n);
+
+/*
+ * The old node of a name gives up its space for the new one when it is of another boot or restored
+ * already. A store_yield_fn; arg is a struct op_yield. Asking does not give yet, so what was
+ * granted is kept, and told by op_yield_end() with the result of what asked.
+ */
+struct op_yield {
+	struct pkram_region *region;
+	bool keep_old;
+	char **granted;	/* a line for each node */
+	size_t n, cap;
+};
+bool op_yield(void *arg, const struct store_node *old);
+/* Logs what went, if k is no failure. Returns k. */
+int op_yield_end(struct op_yield *y, int k);
+
+/*
+ * Whether the source of a tree still is, byte for byte, what was saved of it: lays it out again and
+ * compares every window's checksum. 0; -ESTALE: it differs; -EBUSY: it is not quiet; -ENOENT: gone.
+ */
+int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n);
+
+/* Checks one node's windows in parallel; damage is logged. `read` counts verified bytes. */
+int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t *read);
+/* Logs what a damaged range of a node's logical space means: node, offset in the region, files. */
+void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t off, uint64_t len);
+/* The same for each run of damaged windows (a byte for each window); whether there was any. */
+bool op_log_damaged(struct pkram_ctx *ctx, struct store_reader *reader, const uint8_t *damaged);
+
+/* One window of memory for each thread. */
+uint8_t **op_bounce_new(unsigned int threads);
+void op_bounce_free(uint8_t **bounce);

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Byte streams as the users of pkram.h meet them, through the shared library alone.
+ */
+#include "api-fixture.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static void test_sizes(void **state)
+{
+	static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, MIB - 1, MIB, MIB + 1, 3 * MIB };
+	struct fixture *f = *state;
+	uint64_t sum = 0, read = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%zu", sizes[i]);
+		assert_int_equal(put(f->region, name, sizes[i], (uint32_t)i), 0);
+		assert_int_equal(holds(f->region, name, sizes[i], (uint32_t)i), 1);
+		sum += sizes[i];
+	}
+	assert_int_equal(pkram_verify(f->region, NULL, 0, &read), 0);
+	assert_int_equal(read, sum);
+	/* Replaced by what is shorter and longer. */
+	assert_int_equal(put(f->region, "s4097", 10, 90), 0);
+	assert_int_equal(holds(f->region, "s4097", 10, 90), 1);
+	assert_int_equal(put(f->region, "s1", 2 * MIB + 1, 91), 0);
+	assert_int_equal(holds(f->region, "s1", 2 * MIB + 1, 91), 1);
+}
+
+static void test_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	const size_t len = 2 * MIB + 4321;
+	int fd = temp_fd(f, len, 5), pipe_fds[2];
+	uint8_t *bytes = malloc(len);
+	struct pkram_stream *s;
+	struct stat st;
+
+	pkram_set_progress_fn(f->ctx, keep_progress, f);
+	assert_int_equal(pkram_prepare_save(f->region, "fd", 0, &s), 0);
+	assert_int_equal(pkram_write(s, NULL, 0), 0);
+	assert_int_equal(pkram_write_from_fd(s, fd), 0);
+	assert_int_equal(pkram_stream_position(s), len);
+	assert_string_equal(f->last.what, "put");
+	assert_int_equal(f->last.done, len);
+	assert_int_equal(pkram_finish_save(s), 0);
+	assert_int_equal(holds(f->region, "fd", len, 5), 1);
+
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(pkram_prepare_load(f->region, "fd", 0, &s), 0);
+	assert_int_equal(pkram_read(s, bytes, 100), 100);
+	assert_int_equal(pkram_read_to_fd(s, fd), 0);
+	assert_int_equal(pkram_stream_position(s), len);
+	assert_string_equal(f->last.what, "get");
+	assert_int_equal(f->last.total, len);
+	assert_int_equal(pkram_read(s, bytes, 1), 0);
+	assert_int_equal(pkram_finish_load(s), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, len - 100);
+	close(fd);
+
+	/* A reader that went is the caller's to judge, not a message. */
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	close(pipe_fds[0]);
+	signal(SIGPIPE, SIG_IGN);
+	f->messages = 0;
+	assert_int_equal(pkram_prepare_load(f->region, "fd", 0, &s), 0);
+	assert_int_equal(pkram_read_to_fd(s, pipe_fds[1]), -EPIPE);
+	assert_int_equal(pkram_finish_load(s), 0);
+	assert_int_equal(f->messages, 0);
+	close(pipe_fds[1]);
+	free(bytes);
+}
+
+static void test_discard(void **state)
+{
+	struct fixture *f = *state;
+	struct pkram_region_info before, after;
+	struct pkram_stream *s;
+
+	assert_int_equal(put(f->region, "kept", 5000, 1), 0);
+	assert_int_equal(pkram_region_get_info(f->region, &before), 0);
+	assert_int_equal(pkram_prepare_save(f->region, "kept", 0, &s), 0);
+	assert_int_equal(pkram_write(s, f, sizeof(*f)), 0);
+	assert_int_equal(pkram_region_get_info(f->region, &after), 0);
+	assert_int_equal(after.writers, 1);
+	assert_null(pkram_discard_save(s));
+	assert_int_equal(pkram_region_get_info(f->region, &after), 0);
+	assert_int_equal(after.writers, 0);
+	assert_int_equal(after.nodes, 1);
+	assert_int_equal(after.free, before.free);
+	assert_int_equal(holds(f->region, "kept", 5000, 1), 1);
+}
+
+static void test_misuse(void **state)
+{
+	struct fixture *f = *state;
+	struct pkram_stream *s = UNTOUCHED;
+	char name[300], byte;
+
+	assert_fails(f, pkram_prepare_save(f->region, "x", 1 << 30, &s), -EINVAL, "0x40000000");
+	assert_fails(f, pkram_prepare_load(f->region, "x", 1 << 30, &s), -EINVAL, "0x40000000");
+	assert_fails(f, pkram_prepare_save(f->region, "", 0, &s), -EINVAL, "empty");
+	memset(name, 'n', sizeof(name));
+	name[256] = '\0';
+	assert_fails(f, pkram_prepare_save(f->region, name, 0, &s), -ENAMETOOLONG, "256");
+	assert_fails(f, pkram_prepare_load(f->region, "none", 0, &s), -ENOENT, "none");
+	assert_ptr_equal(s, UNTOUCHED);
+	name[255] = '\0';
+	assert_int_equal(put(f->region, name, 7, 7), 0);
+	assert_int_equal(holds(f->region, name, 7, 7), 1);
+
+	/* Writing to what is read, reading what is written. */
+	assert_int_equal(pkram_prepare_load(f->region, name, 0, &s), 0);
+	assert_int_equal(pkram_write(s, "", 1), -EINVAL);
+	assert_int_equal(pkram_finish_save(s), -EINVAL);
+	assert_int_equal(pkram_prepare_save(f->region, "x", 0, &s), 0);
+	assert_int_equal(pkram_read(s, &byte, 1), -EINVAL);
+	assert_int_equal(pkram_finish_load(s), 0);
+	assert_int_equal(holds(f->region, "x", 0, 0), -ENOENT);
+}
+
+/* A stream with a gap is never committed, whatever its user overlooks. */
+static void test_failed_stream(void **state)
+{
+	struct fixture *f = *state;
+	struct pkram_stream *s;
+	uint8_t *much = calloc(1, REGION_SIZE);
+
+	assert_int_equal(put(f->region, "old", 100, 3), 0);
+	assert_int_equal(pkram_prepare_save(f->region, "old", 0, &s), 0);
+	assert_fails(f, pkram_write(s, much, REGION_SIZE), -ENOSPC, "old");
+	assert_int_equal(pkram_write(s, much, 1), -EINVAL);
+	assert_int_equal(pkram_write_from_fd(s, 0), -EINVAL);
+	assert_int_equal(pkram_finish_save(s), -EINVAL);
+	assert_int_equal(holds(f->region, "old", 100, 3), 1);
+
+	assert_int_equal(pkram_prepare_save(f->region, "old", PKRAM_PUT_TREE, &s), 0);
+	assert_int_equal(pkram_write(s, much, MIB), 0);
+	assert_true(pkram_finish_save(s) < 0);
+	assert_int_equal(holds(f->region, "old", 100, 3), 1);
+	free(much);
+}
+
+static void test_busy(void **state)
+{
+	struct fixture *f = *state;
+	struct pkram_stream *first, *second = UNTOUCHED;
+	const struct pkram_save_item item = { .path = f->tree, .name = "name" };
+	char pid[32];
+
+	snprintf(pid, sizeof(pid), "pid %d", getpid());
+	assert_int_equal(pkram_prepare_save(f->region, "name", 0, &first), 0);
+	assert_fails(f, pkram_prepare_save(f->region, "name", 0, &second), -EBUSY, pid);
+	assert_ptr_equal(second, UNTOUCHED);
+	assert_fails(f, pkram_save_trees(f->region, &item, 1, NULL, NULL), -EBUSY, pid);
+	assert_int_equal(pkram_finish_save(first), 0);
+	assert_int_equal(put(f->region, "name", 1, 1), 0);
+}
+
+struct writer {
+	struct pkram_region *region;
+	const char *name;
+	uint32_t seed;
+	int result;
+};
+
+static void *write_streams(void *arg)
+{
+	struct writer *w = arg;
+
+	for (int i = 0; i < 4 && w->result == 0; i++) {
+		w->result = put(w->region, w->name, 3 * MIB + w->seed, w->seed);
+		if (w->result == 0 && holds(w->region, w->name, 3 * MIB + w->seed, w->seed) != 1)
+			w->result = -EBADMSG;
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct fixture *f = *state;
+	struct writer w[] = { { f->region, "one", 11, 0 }, { f->region, "two", 22, 0 } };
+	pthread_t threads[ARRAY_SIZE(w)];
+	struct pkram_region_info info;
+	struct pkram_node_list *list;
+
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, write_streams, &w[i]), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(pkram_region_get_info(f->region, &info), 0);
+		assert_true(info.writers <= 2);
+		assert_int_equal(pkram_node_list_new(f->region, &list), 0);
+		assert_true(pkram_node_list_count(list) <= 4);
+		pkram_node_list_free(list);
+		assert_int_equal(pkram_verify(f->region, NULL, 0, NULL), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(w[i].result, 0);
+	}
+	assert_int_equal(pkram_region_get_info(f->region, &info), 0);
+	assert_int_equal(info.nodes, 2);
+	assert_int_equal(info.writers, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_sizes),
+		TEST(test_descriptors),
+		TEST(test_discard),
+		TEST(test_misuse),
+		TEST(test_failed_stream),
+		TEST(test_busy),
+		TEST(test_threads),
+	};
+
+	return cmocka_run_group_tests_name("api-stream", tests, NULL, NULL);
+}

@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Staging, cancelling and taking a jump, on a recorded machine with one or two pmem devices whose
+ * bytes lie in a file or on a loop device, with programs that only pretend to load.
+ */
+#include "jump.h"
+#include "kexec.h"
+#include "op.h"
+#include "sysroot.h"
+#include "tree.h"
+
+#include <endian.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+
+#define BOOT_A "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
+#define BOOT_B "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
+#define REGION_SIZE (32 * MIB)
+
+/* --- the machine --- */
+
+static char region_file[128];
+
+/* A pmem device as far as the store is concerned. */
+static int fake_open(struct region *r)
+{
+	struct stat st;
+
+	r->fd = open(region_file, (r->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	assert_true(r->fd >= 0 && fstat(r->fd, &st) == 0);
+	r->size = (uint64_t)st.st_size;
+	r->phys = 4 * GIB;
+	return region_map(r);
+}
+
+static const struct region_ops fake_pmem = { .scheme = "pmem", .open = fake_open };
+
+static void put_link(struct sysroot *s, const char *path, const char *target)
+{
+	_cleanup_free_ char *marker = NULL, *full = sysroot_path(s, path);
+
+	assert_true(asprintf(&marker, "%s.dir", path) >= 0);
+	sysroot_text(s, marker, "");
+	sysroot_remove(s, marker);
+	assert_int_equal(symlink(target, full), 0);
+}
+
+/* pmemI of e820 at PHYS, 1 GiB, whose node in /dev is NODE. */
+static void put_pmem(struct sysroot *s, unsigned int i, const char *node, const char *phys)
+{
+	char path[128], text[128], target[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/provider");
+	sysroot_text(s, path, "e820\n");
+	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/region%u/resource", i);
+	sysroot_text(s, path, phys);
+	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/region%u/size", i);
+	sysroot_text(s, path, "1073741824\n");
+	snprintf(path, sizeof(path),
+		 "/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/resource", i, i);
+	sysroot_text(s, path, phys);
+	snprintf(path, sizeof(path),
+		 "/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u/size",
+		 i, i, i);
+	sysroot_text(s, path, "2097152\n");
+	snprintf(
+		path, sizeof(path),
+		"/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u/uevent",
+		i, i, i);
+	snprintf(text, sizeof(text), "DEVNAME=%s\n", node);
+	sysroot_text(s, path, text);
+	snprintf(path, sizeof(path), "/sys/class/block/pmem%u", i);
+	snprintf(target, sizeof(target),
+		 "../../devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u", i,
+		 i, i);
+	put_link(s, path, target);
+}
+
+static void put_firmware(struct sysroot *s, unsigned int i, const char *start, const char *end,
+			 const char *type)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/start", i);
+	sysroot_text(s, path, start);
+	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/end", i);
+	sysroot_text(s, path, end);
+	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/type", i);
+	sysroot_text(s, path, type);
+}
+
+static void put_boot(struct sysroot *s, const char *id, const char *cmdline, const char *bootloader)
+{
+	sysroot_text(s, "/proc/sys/kernel/random/boot_id", id);
+	sysroot_text(s, "/proc/cmdline", cmdline);
+	sysroot_text(s, "/proc/sys/kernel/bootloader_type", bootloader);
+}
+
+static struct region *open_bytes(struct sysroot *s)
+{
+	struct region *r;
+
+	assert_int_equal(region_new(s->ctx, &fake_pmem, "/dev/pmem0", false, &r), 0);
+	return r;
+}
+
+/* The handle that pkram_region_open would give, claims included. */
+static struct pkram_region *open_region(struct sysroot *s)
+{
+	struct pkram_region *region = calloc(1, sizeof(*region));
+
+	assert_non_null(region);
+	region->ctx = pkram_ref(s->ctx);
+	assert_int_equal(machine_boot_id(s->ctx, region->boot_id), 0);
+	assert_int_equal(store_open(open_bytes(s), &region->store), 0);
+	assert_int_equal(jump_claim(region->store), 0);
+	return region;
+}
+
+static int setup(void **state)
+{
+	int r = sysroot_setup_programs(state);
+	struct sysroot *s = *state;
+	struct region *bytes;
+	int fd;
+
+	put_pmem(s, 0, "pmem0", "0x100000000\n");
+	put_firmware(s, 0, "0x0", "0x9fbff", "System RAM");
+	put_firmware(s, 1, "0x100000000", "0x13fffffff", "System RAM");
+	put_boot(s, BOOT_A "\n", "BOOT_IMAGE=/vmlinuz ro memmap=1G!4G\n", "176\n");
+	sysroot_text(s, "/proc/sys/kernel/osrelease", "6.1.0\n");
+	sysroot_text(s, "/boot/vmlinuz-6.12.0", "kernel");
+	sysroot_text(s, "/boot/initrd.img-6.12.0", "initrd");
+	snprintf(region_file, sizeof(region_file), "%s/region", s->dir);
+	fd = open(region_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)REGION_SIZE), 0);
+	close(fd);
+	bytes = open_bytes(s);
+	assert_int_equal(store_format(bytes), 0);
+	region_close(bytes);
+	return r;
+}
+
+static void put_node(struct pkram_region *region, const char *name, enum pkram_node_kind kind,
+		     const char *source, uint64_t fingerprint)
+{
+	_cleanup_free_ void *bounce = io_buffer_new(PKRAM_WINDOW);
+	struct store_props props = { .source = source, .fingerprint = fingerprint };
+	struct store_writer *w;
+	struct store_need need = { .size = 4096 };
+	void *p;
+
+	assert_int_equal(store_writer_open(region->store, name, kind, &w), 0);
+	need.writer = w;
+	assert_int_equal(store_reserve(region->store, &need, 1, NULL, NULL), 0);
+	p = store_writer_window(w, 0, 4096, bounce);
+	memset(p, 7, 4096);
+	assert_int_equal(store_writer_put(w, 0, 4096, p), 0);
+	store_writer_set_size(w, 4096);
+	assert_int_equal(store_writer_set_props(w, &props), 0);
+	assert_int_equal(store_commit(region->store, &w, 1), 0);
+}
+
+static struct pkram_jump jump_of(struct pkram_region *region)
+{
+	struct store_info info;
+
+	assert_int_equal(store_info(region->store, &info), 0);
+	return info.jump;
+}
+
+static uint32_t state_of(struct pkram_region *region)
+{
+	struct pkram_jump j = jump_of(region);
+
+	return le32toh(j.state);
+}
+
+static void id_text(const struct pkram_jump *j, char text[33])
+{
+	for (size_t i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", j->id[i]);
+}
+
+/* --- tests --- */
+
+static void test_stage_and_cancel(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *want = NULL;
+	struct pkram_jump j;
+	char id[33];
+
+	put_node(region, "stream", PKRAM_NODE_KIND_STREAM, NULL, 0);
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	j = jump_of(region);
+	assert_int_equal(le32toh(j.state), PKRAM_JUMP_STAGED);
+	assert_memory_equal(j.old_boot, region->boot_id, 16);
+	assert_true(le64toh(j.staged_at) && !j.armed_at && !j.claimed_at);
+	id_text(&j, id);
+	assert_true(asprintf(&want,
+			     "kexec\n-s\n-l\n%s/boot/vmlinuz-6.12.0\n--initrd=%s/boot/"
+			     "initrd.img-6.12.0\n"
+			     "--command-line=ro memmap=1G!4G pkram.jump=%s",
+			     s->dir, s->dir, id) >= 0);
+	sysroot_called(s, want);
+	assert_true(sysroot_logged(s, "stream stream, saved "));
+	assert_true(sysroot_logged(s, "running kernel 6.1.0, next kernel 6.12.0"));
+	/* Once more: another id, the old kernel goes. */
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	assert_memory_not_equal(j.id, jump_of(region).id, 16);
+	sysroot_remove(s, "/calls");
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	sysroot_called(s, "kexec\n-s\n-u");
+	/* Nothing to cancel is no error, and nothing is called for it. */
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	sysroot_called(s, "");
+	pkram_region_close(region);
+}
+
+static void test_check_only(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o),
+					 .flags = PKRAM_STAGE_CHECK_ONLY };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	sysroot_called(s, "");
+	o.flags |= 1 << 7;
+	assert_int_equal(pkram_stage(region, &o), -EINVAL);
+	o.flags = 0;
+	o.append = "a";
+	o.command_line = "b";
+	assert_int_equal(pkram_stage(region, &o), -EINVAL);
+	assert_int_equal(pkram_jump(region,
+				    &(struct pkram_jump_options){
+					    .struct_size = sizeof(struct pkram_jump_options),
+					    .flags = 1 << 7 }),
+			 -EINVAL);
+	pkram_region_close(region);
+}
+
+static void refused(struct sysroot *s, struct pkram_region *region,
+		    const struct pkram_stage_options *o, int want, const char *says)
+{
+	int k;
+
+	sysroot_forget(s);
+	k = pkram_stage(region, o);
+	if (k != want || !sysroot_logged(s, says))
+		fail_msg("%d: %s", k, s->log);
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	sysroot_called(s, "");
+}
+
+static void test_reservations(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	o.command_line = "ro";
+	refused(s, region, &o, -EUCLEAN, "pmem:/dev/pmem0: no word on the next command line");
+	o.command_line = "ro memmap=512M!4G";
+	refused(s, region, &o, -EUCLEAN, "is smaller than");
+	put_boot(s, BOOT_A, "ro", "176");
+	o.command_line = NULL;
+	refused(s, region, &o, -EUCLEAN, "--append 'memmap=1G!4G'");
+	o.append = "memmap=1G!4G";
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	sysroot_remove(s, "/calls");
+	/* Described by the firmware: no word, and none over it. */
+	put_firmware(s, 1, "0x100000000", "0x13fffffff", "Persistent Memory (legacy)");
+	refused(s, region, &o, -EUCLEAN, "which the firmware describes");
+	o.append = NULL;
+	assert_int_equal(pkram_stage(region, &o), 0);
+	pkram_region_close(region);
+}
+
+static void test_not_possible(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "1");
+	refused(s, region, NULL, -EUCLEAN, "kexec_load_disabled");
+	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "0");
+	sysroot_text(s, "/proc/vmcore", "");
+	refused(s, region, NULL, -EROFS, "kdump");
+	assert_int_equal(pkram_stage_cancel(region), -EROFS);
+	assert_int_equal(pkram_jump(region, NULL), -EROFS);
+	sysroot_remove(s, "/proc/vmcore");
+	region->read_only = true;
+	refused(s, region, NULL, -EROFS, "read-only");
+	region->read_only = false;
+	/* A load that fails leaves no record. */
+	sysroot_text(s, "/fail", "");
+	assert_int_equal(pkram_stage(region, NULL), -EIO);
+	assert_true(sysroot_logged(s, "Key was rejected"));
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	pkram_region_close(region);
+}
+
+static void test_file_region(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region;
+
+	assert_int_equal(pkram_region_open(s->ctx, region_file, 0, &region), 0);
+	refused(s, region, NULL, -EUCLEAN, "a file does not survive the jump");
+	pkram_region_close(region);
+}
+
+static void test_writer(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s), *other = open_region(s);
+	struct store_writer *w;
+
+	assert_int_equal(store_writer_open(other->store, "slow", PKRAM_NODE_KIND_STREAM, &w), 0);
+	refused(s, region, NULL, -EUCLEAN, "1 node is being written");
+	store_writer_discard(w);
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	/* One that began after staging stops the jump. */
+	sysroot_remove(s, "/calls");
+	assert_int_equal(store_writer_open(other->store, "slow", PKRAM_NODE_KIND_STREAM, &w), 0);
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	assert_int_equal(state_of(region), PKRAM_JUMP_STAGED);
+	sysroot_called(s, "");
+	store_writer_discard(w);
+	pkram_region_close(other);
+	pkram_region_close(region);
+}
+
+/* A process that maps the file, stores and goes: on tmpfs it changes no time. */
+static void store_mapped(const char *file, char byte)
+{
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	*map = byte;
+	munmap(map, 1);
+	close(fd);
+}
+
+static void test_sources(void **state)
+{
+	const char *const names[] = { "tree" };
+	struct pkram_jump_options jump = { .struct_size = sizeof(jump) };
+	struct pkram_save_item item = { .name = "tree" };
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *dir = sysroot_path(s, "/source"), *file = sysroot_path(s, "/source/a");
+	int fd;
+
+	put_link(s, "/proc/self", "/proc/self"); /* what the tree layer asks is asked of us */
+	sysroot_text(s, "/source/a", "one");
+	item.path = dir;
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	put_node(region, "gone", PKRAM_NODE_KIND_TREE, "/nonexistent/tree", 1);
+	put_node(region, "image", PKRAM_NODE_KIND_TREE, NULL, 0);
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	sysroot_remove(s, "/calls");
+	/* A writer, then a change. */
+	fd = open(file, O_RDWR | O_CLOEXEC);
+	refused(s, region, NULL, -EUCLEAN, "tree: ");
+	assert_true(sysroot_logged(s, "--leave-behind 'tree'"));
+	close(fd);
+	store_mapped(file, 'O');
+	refused(s, region, NULL, -EUCLEAN, "has changed since it was saved");
+	store_mapped(file, 'o');
+	sysroot_text(s, "/source/b", "two");
+	refused(s, region, NULL, -EUCLEAN, "has changed since it was saved");
+	o.leave_behind = names;
+	o.n_leave_behind = 1;
+	assert_int_equal(pkram_stage(region, &o), 0);
+	/* What staging left behind, the jump does not forgive by itself. */
+	sysroot_remove(s, "/calls");
+	sysroot_forget(s);
+	sysroot_text(s, "/run/systemd/system/x", "");
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	assert_true(sysroot_logged(s, "has changed since it was saved"));
+	assert_false(sysroot_logged(s, "saved just now"));
+	assert_int_equal(state_of(region), PKRAM_JUMP_STAGED);
+	sysroot_called(s, "");
+	jump.leave_behind = names;
+	jump.n_leave_behind = 1;
+	assert_int_equal(pkram_jump(region, &jump), 0);
+	sysroot_called(s, "systemctl\nkexec");
+	pkram_region_close(region);
+}
+
+static void test_jump(void **state)
+{
+	const struct pkram_jump_options at_once = { .struct_size = sizeof(at_once),
+						    .flags = PKRAM_JUMP_NO_SYSTEMD };
+	struct pkram_region_info info;
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct pkram_jump j;
+
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	assert_true(sysroot_logged(s, "no jump is staged by this boot"));
+	sysroot_text(s, "/run/systemd/system/x", "");
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	/* Somebody unloaded it. */
+	assert_int_equal(pkram_region_get_info(region, &info), 0);
+	assert_int_equal(info.jump, PKRAM_JUMP_STATUS_STAGED);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
+	assert_int_equal(pkram_region_get_info(region, &info), 0);
+	assert_int_equal(info.jump, PKRAM_JUMP_STATUS_NONE);
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "1\n");
+	sysroot_remove(s, "/calls");
+	/* It came back: disarmed. */
+	assert_int_equal(pkram_jump(region, &at_once), -EIO);
+	sysroot_called(s, "kexec\n-e");
+	j = jump_of(region);
+	assert_int_equal(le32toh(j.state), PKRAM_JUMP_STAGED);
+	assert_true(j.armed_at == 0);
+	/* The machine goes down. */
+	assert_int_equal(pkram_jump(region, NULL), 0);
+	sysroot_called(s, "systemctl\nkexec");
+	j = jump_of(region);
+	assert_int_equal(le32toh(j.state), PKRAM_JUMP_ARMED);
+	assert_true(le64toh(j.armed_at) >= le64toh(j.staged_at));
+	pkram_region_close(region);
+}
+
+static enum pkram_freshness freshness_of(struct pkram_region *region, const char *boot)
+{
+	struct store_info info;
+	uint8_t saved[16];
+
+	assert_int_equal(store_info(region->store, &info), 0);
+	memset(saved, *boot == 'a' ? 0x0a : 0x0b, sizeof(saved));
+	return jump_freshness(&info.arrival, region->boot_id, saved);
+}
+
+/* The whole rule: saved in A, jumped, arrived in B; and every way of not having arrived. */
+static void test_arrival(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	char line[128], id[33];
+	struct pkram_jump j;
+
+	put_node(region, "db", PKRAM_NODE_KIND_STREAM, NULL, 0);
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	j = jump_of(region);
+	id_text(&j, id);
+	snprintf(line, sizeof(line), "ro memmap=1G!4G pkram.jump=%s\n", id);
+	pkram_region_close(region);
+
+	/* Staged only: a crash and a kexec by hand with that very line. */
+	put_boot(s, BOOT_B, line, "208");
+	region = open_region(s);
+	assert_int_equal(state_of(region), PKRAM_JUMP_STAGED);
+	assert_int_equal(freshness_of(region, "a"), PKRAM_FRESH_STALE);
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	assert_int_equal(state_of(region), PKRAM_JUMP_STAGED);
+	pkram_region_close(region);
+
+	put_boot(s, BOOT_A, "ro memmap=1G!4G", "176");
+	sysroot_text(s, "/run/systemd/system/x", "");
+	region = open_region(s);
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	assert_int_equal(pkram_jump(region, NULL), 0);
+	j = jump_of(region);
+	id_text(&j, id);
+	snprintf(line, sizeof(line), "ro memmap=1G!4G pkram.jump=%s\n", id);
+	pkram_region_close(region);
+
+	/* The same boot, a firmware boot, another line, a kdump kernel: not claimed. */
+	static const struct {
+		const char *boot, *bootloader;
+		bool id, kdump;
+	} others[] = { { BOOT_A, "208", true, false }, { BOOT_B, "176", true, false },
+		       { BOOT_B, "208", false, false }, { BOOT_B, "208", true, true } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		put_boot(s, others[i].boot, others[i].id ? line : "ro", others[i].bootloader);
+		if (others[i].kdump)
+			sysroot_text(s, "/proc/vmcore", "");
+		region = open_region(s);
+		assert_int_equal(state_of(region), PKRAM_JUMP_ARMED);
+		pkram_region_close(region);
+	}
+	sysroot_remove(s, "/proc/vmcore");
+	put_boot(s, BOOT_B, line, "208");
+	region = open_region(s);
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	assert_int_equal(freshness_of(region, "a"), PKRAM_FRESH_JUMPED);
+	assert_int_equal(freshness_of(region, "b"), PKRAM_FRESH_THIS_BOOT);
+	/* What is not restored yet is named, and stays fresh until the next jump is made. */
+	sysroot_forget(s);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	assert_true(sysroot_logged(s, "came by the last jump and is not restored yet"));
+	assert_int_equal(freshness_of(region, "a"), PKRAM_FRESH_JUMPED);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	assert_int_equal(freshness_of(region, "a"), PKRAM_FRESH_JUMPED);
+	pkram_region_close(region);
+}
+
+/* A free loop device over a file; -1: not possible here. */
+static int make_loop(const char *path, char node[32])
+{
+	struct loop_config cfg = { .fd = (uint32_t)open(path, O_RDWR | O_CLOEXEC) };
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd = -1;
+
+	for (int i = 0; control >= 0 && fd < 0 && i < 20; i++) {
+		int n = ioctl(control, LOOP_CTL_GET_FREE);
+
+		snprintf(node, 32, "loop%d", n);
+		char path_of_node[40];
+
+		snprintf(path_of_node, sizeof(path_of_node), "/dev/%s", node);
+		fd = n < 0 ? -1 : open(path_of_node, O_RDWR | O_CLOEXEC);
+		if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &cfg) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	close((int)cfg.fd);
+	close(control);
+	return fd;
+}
+
+/* The region again, in the kernel that the armed jump started. */
+static struct pkram_region *arrive(struct sysroot *s, struct pkram_region *region)
+{
+	struct pkram_jump j = jump_of(region);
+	char line[128], id[33];
+
+	id_text(&j, id);
+	snprintf(line, sizeof(line), "ro memmap=1G!4G pkram.jump=%s\n", id);
+	pkram_region_close(region);
+	put_boot(s, BOOT_B, line, "208");
+	return open_region(s);
+}
+
+/* A second container, that nobody named: kept, looked at, and under the same record. */
+static void test_other_container(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *file = sysroot_path(s, "/other");
+	char node[32], spec[48], link[64];
+	struct store_info info;
+	struct store *other;
+	struct region *bytes;
+	struct stat st;
+	int fd, loop;
+
+	fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, (off_t)REGION_SIZE) == 0);
+	close(fd);
+	loop = make_loop(file, node);
+	if (loop < 0) {
+		pkram_region_close(region);
+		print_message("no loop device here\n");
+		skip();
+	}
+	assert_int_equal(fstat(loop, &st), 0);
+	snprintf(spec, sizeof(spec), "pmem:/dev/%s", node);
+	put_pmem(s, 1, node, "0x200000000\n");
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	put_link(s, link, "../../class/block/pmem1");
+	/* An empty device is nobody's. A container in it was not asked for when the jump was
+	 * staged. */
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	assert_int_equal(region_open(s->ctx, spec, false, &bytes), 0);
+	assert_int_equal(store_format(bytes), 0);
+	assert_int_equal(store_open(bytes, &other), 0);
+	assert_int_equal(pkram_jump(region, NULL), -EUCLEAN);
+	assert_true(sysroot_logged(s, "its container is newer than the staged jump"));
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	sysroot_remove(s, "/calls");
+	refused(s, region, NULL, -EUCLEAN, "its memory is memmap=1G!8G");
+	o.append = "memmap=1G!8G";
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_int_equal(store_info(other, &info), 0);
+	assert_memory_equal(info.jump.id, jump_of(region).id, 16);
+	sysroot_text(s, "/run/systemd/system/x", "");
+	assert_int_equal(pkram_jump(region, NULL), 0);
+	assert_int_equal(store_info(other, &info), 0);
+	assert_int_equal(le32toh(info.jump.state), PKRAM_JUMP_ARMED);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	assert_int_equal(store_info(other, &info), 0);
+	assert_int_equal(le32toh(info.jump.state), PKRAM_JUMP_NONE);
+	/* Nobody opens it in the next kernel: its nodes arrive all the same, before the next jump
+	 * is staged. */
+	put_node(&(struct pkram_region){ .ctx = s->ctx, .store = other }, "theirs",
+		 PKRAM_NODE_KIND_STREAM, NULL, 0);
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_int_equal(pkram_jump(region, NULL), 0);
+	region = arrive(s, region);
+	sysroot_forget(s);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_true(sysroot_logged(s, "theirs, saved "));
+	assert_true(sysroot_logged(s, "came by the last jump and is not restored yet"));
+	assert_int_equal(store_info(other, &info), 0);
+	assert_int_equal(le32toh(info.arrival.state), PKRAM_JUMP_CLAIMED);
+	assert_memory_equal(info.arrival.claim_boot, region->boot_id, 16);
+	store_close(other);
+	pkram_region_close(region);
+	ioctl(loop, LOOP_CLR_FD, 0);
+	close(loop);
+}
+
+static void test_age(void **state)
+{
+	char age[48];
+
+	(void)state;
+	assert_string_equal(op_age(machine_now() - 7200 * INT64_C(1000000000), age), "2 hours ago");
+	assert_string_equal(op_age(INT64_MAX, age), "just now");
+	assert_string_equal(op_age(INT64_MIN, age), "at an unknown time");
+}
+
+#define STAGE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, sysroot_teardown_programs)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_check_only),
+		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
+		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
+		STAGE_TEST(test_jump), STAGE_TEST(test_arrival), STAGE_TEST(test_other_container),
+		cmocka_unit_test(test_age),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
