@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What goes to stderr, and signals.
+ *
+ * The process runs one verb, and a signal handler has no argument: so there is one reporter, here.
+ */
+#include "report.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "text.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+#define QUIET_NS NS_PER_S		/* shorter work shows no progress */
+#define REDRAW_NS (NS_PER_S / 10)
+
+static struct {
+	bool quiet;
+	bool explained;		/* a warning or an error was printed */
+	FILE *held;		/* where messages wait; NULL: they do not */
+	char *held_text;
+	size_t held_size;
+	bool draws;		/* there is somebody to see the progress line */
+	bool drawn;		/* it stands on the terminal */
+	uint64_t start;
+	uint64_t next_draw;
+	pthread_t main_thread;
+	int end_fd;
+	int null_fd;
+} reporter = { .end_fd = -1, .null_fd = -1 };
+
+static volatile sig_atomic_t got_signal;
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+static void erase_progress(void)
+{
+	if (reporter.drawn)
+		fputs("\r\033[K", stderr);
+	reporter.drawn = false;
+}
+
+static void print_message(int priority, const char *msg)
+{
+	FILE *f = reporter.held ? reporter.held : stderr;
+
+	erase_progress();
+	fputs(priority == PKRAM_LOG_WARNING ? "pkram: warning: " : "pkram: ", f);
+	put_escaped(f, msg);
+	fputc('\n', f);
+	if (priority <= PKRAM_LOG_WARNING)
+		reporter.explained = true;
+}
+
+void messages_hold(void)
+{
+	/* Without memory, they do not wait. */
+	reporter.held = open_memstream(&reporter.held_text, &reporter.held_size);
+}
+
+void messages_release(bool show)
+{
+	if (!reporter.held)
+		return;
+	fclose(reporter.held);
+	reporter.held = NULL;
+	if (show)
+		fwrite(reporter.held_text, 1, reporter.held_size, stderr);
+	else
+		reporter.explained = false;
+	free(reporter.held_text);
+}
+
+static void on_log(void *userdata, int priority, const char *msg)
+{
+	(void)userdata;
+	print_message(priority, msg);
+}
+
+static void say(int priority, const char *fmt, va_list ap)
+{
+	char *msg;
+
+	if (vasprintf(&msg, fmt, ap) < 0)
+		msg = NULL;
+	print_message(priority, msg ? msg : "out of memory");
+	free(msg);
+}
+
+void say_error(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(PKRAM_LOG_ERROR, fmt, ap);
+	va_end(ap);
+}
+
+void say_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (reporter.quiet)
+		return;
+	va_start(ap, fmt);
+	say(PKRAM_LOG_INFO, fmt, ap);
+	va_end(ap);
+}
+
+static void draw_progress(const struct pkram_progress *p, uint64_t spent)
+{
+	char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX];
+	double left = 0;
+
+	human_size(done, p->done, false);
+	human_rate(rate, p->done, spent);
+	if (p->total && p->done) {
+		if (p->done < p->total)
+			left = (double)spent / 1e9 / (double)p->done * (double)(p->total - p->done);
+		fprintf(stderr, "\r\033[K%s: %s of %s, %s, %.0f s left", p->what, done,
+			human_size(total, p->total, false), rate, left);
+	} else {
+		fprintf(stderr, "\r\033[K%s: %s, %s", p->what, done, rate);
+	}
+	fflush(stderr);
+	reporter.drawn = true;
+}
+
+static int on_progress(void *userdata, const struct pkram_progress *p)
+{
+	uint64_t now;
+
+	(void)userdata;
+	if (got_signal)
+		return -ECANCELED;
+	if (!reporter.draws)
+		return 0;
+	now = now_ns();
+	if (now < reporter.next_draw)
+		return 0;
+	reporter.next_draw = now + REDRAW_NS;
+	draw_progress(p, now - reporter.start);
+	return 0;
+}
+
+void progress_begin(void)
+{
+	reporter.start = now_ns();
+	reporter.next_draw = reporter.start + QUIET_NS;
+	reporter.draws = !reporter.quiet && isatty(STDERR_FILENO);
+}
+
+void progress_end(void)
+{
+	erase_progress();
+	fflush(stderr);
+	reporter.draws = false;
+}
+
+uint64_t progress_ns(void)
+{
+	return now_ns() - reporter.start;
+}
+
+void report_connect(struct cmd *cmd)
+{
+	int priority = PKRAM_LOG_INFO;
+
+	if (cmd->quiet)
+		priority = PKRAM_LOG_WARNING;
+	else if (cmd->verbose)
+		priority = PKRAM_LOG_DEBUG;
+	reporter.quiet = cmd->quiet;
+	pkram_set_log_fn(cmd->ctx, on_log, NULL, priority);
+	pkram_set_progress_fn(cmd->ctx, on_progress, NULL);
+}
+
+/* Only what signal-safety(7) allows. */
+static void on_signal(int sig)
+{
+	int saved = errno;
+
+	/* The reader must be the one whose read is interrupted. */
+	if (!pthread_equal(pthread_self(), reporter.main_thread)) {
+		struct sigaction again = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+		sigaction(sig, &again, NULL);
+		pthread_kill(reporter.main_thread, sig);
+		errno = saved;
+		return;
+	}
+	got_signal = sig;
+	if (reporter.end_fd >= 0)
+		dup2(reporter.null_fd, reporter.end_fd);
+	errno = saved;
+}
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+void catch_signals(int fd)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND }, old;
+
+	reporter.main_thread = pthread_self();
+	if (fd >= 0) {
+		reporter.null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (reporter.null_fd >= 0)
+			reporter.end_fd = fd;
+	}
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		/* What the caller ignores (nohup, background jobs) stays ignored. */
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+}
+
+bool interrupted(void)
+{
+	return got_signal != 0;
+}
+
+int exit_code(int r)
+{
+	if (r >= 0)
+		return EXIT_DONE;
+	if (r == -ECANCELED && interrupted())
+		say_error("interrupted; what was not finished is dropped");
+	else if (!reporter.explained)
+		say_error("%s", strerror(-r));
+	switch (r) {
+	case -EBADMSG:
+		return EXIT_DAMAGED;
+	case -ESTALE:
+		return EXIT_NOTHING;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+static void summary_json(const struct cmd *cmd, const struct summary *s)
+{
+	struct json j = { .f = stdout };
+
+	json_begin(&j, NULL, '{');
+	json_string(&j, "verb", cmd->verb->name);
+	if (s->name)
+		json_string(&j, "name", s->name);
+	json_number(&j, "nodes", s->nodes);
+	if (s->trees)
+		json_number(&j, "files", s->files);
+	json_number(&j, "bytes", s->bytes);
+	json_seconds(&j, "seconds", s->ns);
+	if (s->threads)
+		json_number(&j, "threads", s->threads);
+	json_end(&j, '}');
+}
+
+void print_summary(const struct cmd *cmd, const struct summary *s)
+{
+	char size[TEXT_MAX], rate[TEXT_MAX], files[TEXT_MAX] = "", nodes[TEXT_MAX] = "";
+
+	if (cmd->json) {
+		summary_json(cmd, s);
+		return;
+	}
+	human_size(size, s->bytes, false);
+	human_rate(rate, s->bytes, s->ns);
+	if (s->trees)
+		snprintf(files, sizeof(files), "%ju file%s, ", (uintmax_t)s->files,
+			 s->files == 1 ? "" : "s");
+	if (!s->name)
+		snprintf(nodes, sizeof(nodes), "%ju node%s", (uintmax_t)s->nodes,
+			 s->nodes == 1 ? "" : "s");
+	say_info("%s %s: %s%s in %ju.%02ju s, %s", s->did, s->name ? s->name : nodes, files, size,
+		 (uintmax_t)(s->ns / NS_PER_S), (uintmax_t)(s->ns % NS_PER_S / 10000000), rate);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram restore - nodes back to trees.
+ */
+#include "options.h"
+#include "report.h"
+
+static struct pkram_restore_options opt = { .struct_size = sizeof(opt) };
+
+static const struct option_row options[] = {
+	{ "to", 't', "DIR", "restore below DIR, not to the saved paths", OPTION_STRING, &opt.to },
+	{ "force", 'f', NULL, "replace a target that is not empty", OPTION_FLAG, &opt.flags,
+	  PKRAM_RESTORE_FORCE },
+	{ "mount", 'm', NULL, "make the tmpfs where the source was a mount", OPTION_FLAG,
+	  &opt.flags, PKRAM_RESTORE_MOUNT },
+	{ "salvage", 0, NULL, "leave damaged files out instead of failing", OPTION_FLAG, &opt.flags,
+	  PKRAM_RESTORE_SALVAGE },
+	{ "once", 0, NULL, "only what this boot has not restored yet", OPTION_FLAG, &opt.flags,
+	  PKRAM_RESTORE_ONCE },
+	{ "stale", 0, NULL, "also what was not saved for this boot", OPTION_FLAG, &opt.flags,
+	  PKRAM_RESTORE_STALE },
+	{ NULL },
+};
+
+static int run_restore(struct cmd *cmd, int argc, char **argv)
+{
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_transfer t = { 0 };
+	int r;
+
+	/* An empty variable of a script must not turn into the trees' own paths. */
+	if (opt.to && !*opt.to)
+		return usage_error(cmd, "--to: an empty word is no directory");
+	r = open_region(cmd, &region);
+	if (r < 0)
+		return exit_code(r);
+	progress_begin();
+	catch_signals(-1);
+	r = pkram_restore_trees(region, (const char *const *)argv, (size_t)argc, &opt, &t);
+	progress_end();
+	/* After a salvage, some is there. */
+	if (r == 0 || t.nodes)
+		print_summary(cmd, &(struct summary){
+			.did = "restored", .trees = true, .nodes = t.nodes, .files = t.files,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
+	if (r == -ENODATA) {
+		exit_code(r);
+		return EXIT_NOTHING;
+	}
+	return exit_code(r);
+}
+
+const struct verb verb_restore = {
+	.name = "restore",
+	.args = "[NAME...]",
+	.help = "restore trees, all or those named, each whole or not at all",
+	.max_args = ARGS_ANY,
+	.options = options,
+	.run = run_restore,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram save - directories and files to nodes, all of one call as a set.
+ */
+#include <stdlib.h>
+
+#include "options.h"
+#include "report.h"
+
+static struct {
+	const char *name;
+	struct pkram_save_options save;
+} opt = { .save.struct_size = sizeof(opt.save) };
+
+static const struct option_row options[] = {
+	{ "name", 'n', "NAME", "call the node NAME, not by its absolute path", OPTION_STRING,
+	  &opt.name },
+	{ "live", 0, NULL, "save although a file is in use", OPTION_FLAG,
+	  &opt.save.flags, PKRAM_SAVE_LIVE },
+	{ "allow-lossy", 0, NULL, "leave out what cannot be kept", OPTION_FLAG, &opt.save.flags,
+	  PKRAM_SAVE_ALLOW_LOSSY },
+	{ "cross-mounts", 0, NULL, "go into other mounts below PATH", OPTION_FLAG,
+	  &opt.save.flags, PKRAM_SAVE_CROSS_MOUNTS },
+	{ "keep-old", 0, NULL, "fail rather than drop an old node for its space", OPTION_FLAG,
+	  &opt.save.flags, PKRAM_SAVE_KEEP_OLD },
+	{ NULL },
+};
+
+static void items_free_p(struct pkram_save_item **p)
+{
+	free(*p);
+}
+
+static int run_save(struct cmd *cmd, int argc, char **argv)
+{
+	_cleanup_(items_free_p) struct pkram_save_item *items = NULL;
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_transfer t;
+	int r;
+
+	if (opt.name && argc > 1)
+		return usage_error(cmd, "--name goes with one PATH");
+	items = calloc((size_t)argc, sizeof(*items));
+	if (!items)
+		return exit_code(-ENOMEM);
+	for (int i = 0; i < argc; i++)
+		items[i] = (struct pkram_save_item){ .path = argv[i], .name = opt.name };
+	r = open_region(cmd, &region);
+	if (r < 0)
+		return exit_code(r);
+	progress_begin();
+	catch_signals(-1);
+	r = pkram_save_trees(region, items, (size_t)argc, &opt.save, &t);
+	progress_end();
+	if (r == 0)
+		print_summary(cmd, &(struct summary){
+			.did = "saved", .trees = true, .nodes = t.nodes, .files = t.files,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
+	return exit_code(r);
+}
+
+const struct verb verb_save = {
+	.name = "save",
+	.args = "PATH...",
+	.help = "save directories or files, each as a node, all or none",
+	.min_args = 1,
+	.max_args = ARGS_ANY,
+	.options = options,
+	.run = run_save,
+};

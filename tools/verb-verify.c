@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram verify - read every checksum.
+ */
+#include "report.h"
+
+static int run_verify(struct cmd *cmd, int argc, char **argv)
+{
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_region_info info;
+	uint64_t bytes, ns;
+	int r;
+
+	r = open_region_to_look(cmd, &region);
+	if (r == 0)
+		r = pkram_region_get_info(region, &info);
+	if (r < 0)
+		return exit_code(r);
+	progress_begin();
+	catch_signals(-1);
+	r = pkram_verify(region, (const char *const *)argv, (size_t)argc, &bytes);
+	ns = progress_ns();
+	progress_end();
+	if (r == 0)
+		print_summary(cmd, &(struct summary){
+			.did = "verified", .nodes = argc ? (uint64_t)argc : info.nodes,
+			.bytes = bytes, .ns = ns });
+	return exit_code(r);
+}
+
+const struct verb verb_verify = {
+	.name = "verify",
+	.args = "[NAME...]",
+	.help = "read every checksum of all nodes, or of those named",
+	.max_args = ARGS_ANY,
+	.run = run_verify,
+};
