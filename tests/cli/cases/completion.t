@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a Tab offers in bash.
+
+$ source $CLI_SOURCE/tools/completion/pkram
+$ offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pkram; printf '%s\n' "${COMPREPLY[@]}"; }
+$ offer pkram re
+| restore
+$ offer pkram init --f
+| --force
+$ offer pkram --ve
+| --verbose
+| --version
+$ pkram init -q --size 8M; for name in one 'two words' $'\xff'; do echo 1 | pkram put -q "$name"; done
+$ offer pkram get ''
+| one
+| two\ words
+$ offer pkram -r file : $PWD/region rm o
+| one
+$ offer pkram rm o
+| one
+$ mkdir dir; offer pkram restore --to d
+| dir

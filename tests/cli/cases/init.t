@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+$ pkram init
+! pkram: DIR/region: does not exist; give it a size with --size
+[1]
+$ pkram init --size 4M
+! pkram: DIR/region: 4194304 bytes are too few for a container; it needs 8388608
+[1]
+$ pkram init --size 7M
+! pkram: DIR/region: 7340032 bytes are too few for a container; it needs 8388608
+[1]
+$ pkram init --size 1x
+! pkram: init: --size: '1x' is not a size (digits, then K, M, G or T); see 'pkram init --help'
+[2]
+$ pkram init --size 0
+! pkram: init: --size: '0' is not a size (digits, then K, M, G or T); see 'pkram init --help'
+[2]
+$ pkram init --size 99999999T
+! pkram: init: --size: '99999999T' is too large (digits, then K, M, G or T); see 'pkram init --help'
+[2]
+$ pkram init --size 32M
+! pkram: made an empty container in file:DIR/region: 32.0 MiB, 27.0 MiB of it for nodes
+$ stat -c %s region
+| 33554432
+$ (( $(stat -c %b region) * 512 >= 32 << 20 )) || echo blocks are missing
+
+A container is refused, with its nodes named.
+
+$ echo hello | pkram put -q 'a node'
+$ pkram init
+! pkram: file:DIR/region: holds a container with 1 nodes: a node; --force replaces it
+[1]
+$ pkram init --size 64M
+! pkram: file:DIR/region: holds a container with 1 nodes: a node; --force replaces it
+[1]
+$ pkram ls -o name -n
+| a node
+$ pkram init --force
+! pkram: warning: file:DIR/region: replacing a container with 1 nodes: a node
+! pkram: made an empty container in file:DIR/region: 32.0 MiB, 27.0 MiB of it for nodes
+$ pkram ls
+! pkram: no nodes in file:DIR/region
+
+So is a signature, at either end; random bytes are not.
+
+$ truncate -s 16M image && mkswap -q image && cp image before
+$ pkram init file:image
+! pkram: file:DIR/image: holds swap; --force writes over it
+[1]
+$ pkram init --size 40M file:image
+! pkram: file:DIR/image: holds swap; --force writes over it
+[1]
+$ cmp image before
+$ truncate -s 1M small && mkswap -q small; pkram init --size 40M file:small; stat -c %s small
+| 1048576
+! pkram: file:DIR/small: holds swap; --force writes over it
+$ head -c 5000 /dev/urandom >tiny && pkram init file:tiny; stat -c %s tiny
+| 5000
+! pkram: tiny: 4096 bytes are too few for a container; it needs 8388608
+$ pkram init --force file:image
+! pkram: warning: file:DIR/image: writing over swap
+! pkram: made an empty container in file:DIR/image: 16.0 MiB, 11.0 MiB of it for nodes
+$ head -c 16M /dev/urandom >noise && pkram init file:noise
+! pkram: file:DIR/noise: is not zero and nothing known; written over, as is normal for reserved memory
+! pkram: made an empty container in file:DIR/noise: 16.0 MiB, 11.0 MiB of it for nodes
+$ pkram -r file:noise ls
+! pkram: no nodes in file:DIR/noise
+
+Which region: an argument, -r, the environment; two that differ are none.
+
+$ pkram init -r file:a file:b
+! pkram: init: -r and REGION name two regions; see 'pkram init --help'
+[2]
+$ pkram init --size 8M file:c -r file:c
+! pkram: made an empty container in file:DIR/c: 8.0 MiB, 3.0 MiB of it for nodes
+$ pkram init -q --size 8M ./d && pkram -r ./d ls
+! pkram: no nodes in file:DIR/d
+$ pkram --json init --force ./d
+| {
+|   "verb": "init",
+|   "region": {
+|     "spec": "file:DIR/d",
+|     "uuid": "UUID",
+|     "generation": 2,
+|     "phys": 0,
+|     "size": 8388608,
+|     "payload": 3145728,
+|     "free": 3145728,
+|     "largest_free": 3145728,
+|     "nodes": 0,
+|     "writers": 0,
+|     "read_only": false,
+|     "recovered": false,
+|     "jump": "none"
+|   }
+| }
+! pkram: warning: ./d: replacing a container with 0 nodes
+$ pkram init ./is/not/here --size 8M
+! pkram: ./is/not/here: cannot make the file: No such file or directory
+[1]
+$ pkram init .
+! pkram: . is neither a pmem or devdax device nor a regular file
+[1]
+$ pkram init nonsense:/dev/null
+! pkram: nonsense:/dev/null: does not exist; give it a size with --size
+[1]
+$ pkram init devdax:/dev/null
+! pkram: /dev/null is not a devdax device
+[1]
+$ pkram init pmem:$PWD/d
+! pkram: pmem:DIR/d: DIR/d is not for pmem:, try file:DIR/d
+[1]
+$ PKRAM_REGION= pkram init
+! pkram: say which region: -r, PKRAM_REGION or 'region =' in /etc/pkram.conf
+[1]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+$ pkram init -q --size 32M
+$ echo hello | pkram put greeting
+! pkram: put greeting: 6 bytes in T s, RATE
+$ echo hello | pkram put --json greeting
+| {
+|   "verb": "put",
+|   "name": "greeting",
+|   "nodes": 1,
+|   "bytes": 6,
+|   "seconds": T
+| }
+$ pkram put empty </dev/null
+! pkram: put empty: 0 bytes in T s, RATE
+
+What was promised is what must come.
+
+$ echo hello | pkram put --expect-bytes 6 n
+! pkram: put n: 6 bytes in T s, RATE
+$ echo hello | pkram put --expect-bytes 7 n
+! pkram: the input has 6 bytes, expected were 7; nothing was saved
+[1]
+$ pkram put --expect-bytes 0 none </dev/null
+! pkram: put none: 0 bytes in T s, RATE
+$ sum=$(echo hello | sha256sum | cut -d' ' -f1)
+$ echo hello | pkram put --expect-sha256 $sum n2
+! pkram: put n2: 6 bytes in T s, RATE
+$ echo hello | pkram put --expect-sha256 ${sum^^} --expect-bytes 6 n2
+! pkram: put n2: 6 bytes in T s, RATE
+$ echo hullo | pkram put --expect-sha256 $sum n2
+! pkram: the input has sha256 165e3927cb9dc09c3a04bd2885de5029c8ec7c16ae2f7ff275dee5a1bf2595f3, expected was 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03; nothing was saved
+[1]
+$ pkram get n2
+| hello
+$ pkram put --expect-sha256 xyz n3
+! pkram: put: --expect-sha256: not 64 hex digits; see 'pkram put --help'
+[2]
+$ pkram put --expect-bytes six n3
+! pkram: put: --expect-bytes: 'six' is not a size (digits, then K, M, G or T); see 'pkram put --help'
+[2]
+
+Input that fails saves nothing.
+
+$ pkram put n3 <.
+! pkram: cannot read the stream after 0 bytes: Is a directory
+[1]
+$ pkram put n3 --expect-sha256 $sum <.
+! pkram: standard input: Is a directory
+[1]
+$ pkram put n3 <&-
+! pkram: cannot read the stream after 0 bytes: Bad file descriptor
+[1]
+$ pkram ls -n -o name,kind,size --bytes
+| empty    stream    0
+| greeting stream    6
+| n        stream    6
+| n2       stream    6
+| none     stream    0
+
+A signal ends the input, and nothing is saved.
+
+$ mkfifo pipe
+$ exec 9<>pipe
+$ timeout --preserve-status -s INT 1 pkram put n4 <pipe
+! pkram: interrupted; what was not finished is dropped
+[1]
+$ timeout --preserve-status -s TERM 1 pkram put n4 --expect-sha256 $sum <pipe
+! pkram: interrupted; what was not finished is dropped
+[1]
+$ timeout --preserve-status -s HUP 1 pkram put n4 --expect-bytes 3 <pipe
+! pkram: interrupted; what was not finished is dropped
+[1]
+$ (pkram put n4 <pipe & sleep 1; kill -KILL $!; wait $!; echo $?) 2>/dev/null
+| 137
+$ exec 9>&-
+$ pkram info n4
+! pkram: no node n4; see 'pkram ls'
+[1]
+
+Names: any byte, 255 of them.
+
+$ echo 1 | pkram put -q ''
+! pkram: a node's name cannot be empty
+[1]
+$ echo 1 | pkram put -q $'\033[31m\n\xff\\x41'
+$ echo 1 | pkram put -q "$(printf %255s | tr ' ' a)"
+$ echo 1 | pkram put -q "$(printf %256s | tr ' ' a)" 2>&1 | sed 's/a\{200,\}/LONG/'
+| pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); use -n
+$ echo 1 | pkram put -q -- --stale
+$ pkram ls -n -o name | sed 's/a\{200,\}/LONG/'
+| \x1b[31m\x0a\xff\x5cx41
+| --stale
+| LONG
+| empty
+| greeting
+| n
+| n2
+| none
+$ pkram get $'\033[31m\n\xff\\x41'
+| 1
+
+No room: figures, and nothing is lost.
+
+$ head -c 40M /dev/zero | pkram put large
+! pkram: file:DIR/region: no room for large: needs 28311552 bytes, 917504 are free, 8 old nodes hold 90112; remove some with 'pkram rm' or use a larger region
+[1]
+$ pkram get greeting
+| hello
+
+A terminal is no input.
+
+$ script -qec 'pkram put n5' /dev/null </dev/null | tr -d '\r'
+| pkram: put: standard input is a terminal, not a pipe or a file; see 'pkram put --help'
+$ pkram put
+! pkram: put: NAME is missing; see 'pkram put --help'
+[2]
+$ pkram put a b
+! pkram: put: 'b' is one argument too many; see 'pkram put --help'
+[2]

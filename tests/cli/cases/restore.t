@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# needs: root
+
+$ pkram init -q --size 32M
+$ pkram restore
+! pkram: nothing to restore
+[3]
+$ mkdir a b; seq 1000 >a/f; ln a/f a/h; ln -s nowhere a/l; mkfifo a/p; echo two >b/g; chmod 2750 b
+$ tar c a b | tar d && tar c --sort=name --mtime=@1 a b | sha256sum >before
+$ pkram save -q a b; pkram save -q -n named a; echo stream | pkram put -q stream
+
+A target that is there and not empty is refused; nothing of a set appears then.
+
+$ pkram restore
+! pkram: DIR/a: left alone: named has the same path and is newer
+! pkram: DIR/a: is not empty; --force puts the restored one in its place, --to restores elsewhere
+[1]
+$ rm -r a; pkram restore $PWD/a $PWD/b
+! pkram: DIR/b: is not empty; --force puts the restored one in its place, --to restores elsewhere
+[1]
+$ ls -d a
+! ls: cannot access 'a': No such file or directory
+[2]
+$ rm -r b; pkram restore $PWD/a $PWD/b
+! pkram: restored 2 nodes: 6 files, 8.0 KiB in T s, RATE
+$ tar c --sort=name --mtime=@1 a b | sha256sum | cmp - before
+$ echo changed >a/f; pkram restore --force $PWD/a && tar c --sort=name --mtime=@1 a b | sha256sum | cmp - before
+! pkram: restored 1 node: 4 files, 4.0 KiB in T s, RATE
+$ pkram ls -n -o name,state | tr -s ' '
+| DIR/a restored
+| DIR/b restored
+| named fresh
+| stream fresh
+
+Elsewhere; to a directory that is not there.
+
+$ pkram restore --to to named
+! pkram: restored 1 node: 4 files, 4.0 KiB in T s, RATE
+$ find to -type f | wc -l; diff -r --no-dereference to$PWD/a a 2>&1 | grep -v fifo
+| 2
+[1]
+$ pkram restore --json --to other $PWD/b
+| {
+|   "verb": "restore",
+|   "nodes": 1,
+|   "files": 2,
+|   "bytes": 4096,
+|   "seconds": T,
+|   "threads": N
+| }
+
+Once; by name; what is no tree.
+
+$ rm -r to; pkram restore --once --to to
+! pkram: nothing to restore
+[3]
+$ pkram restore nothing
+! pkram: file:DIR/region: no node named nothing
+[1]
+$ pkram restore stream
+! pkram: stream: is a stream, not a tree; use 'pkram get'
+[1]
+$ pkram restore --to a/f named
+! pkram: a/f: Not a directory
+[1]
+$ pkram restore --to '' named
+! pkram: restore: --to: an empty word is no directory; see 'pkram restore --help'
+[2]
+$ pkram restore --to to named $PWD/a
+! pkram: named and DIR/a would both appear at toDIR/a; name one of them
+[1]
+
+A file.
+
+$ echo one >single; chmod 640 single; pkram save -q single; rm single; pkram restore -q $PWD/single && stat -c '%a %s' single
+| 640 4
+$ pkram restore -q $PWD/single
+! pkram: DIR/single: is there already; --force puts the restored one in its place, --to restores elsewhere
+[1]
+$ pkram restore -q --force $PWD/single
+
+A mount comes back as one, with its options.
+
+$ mkdir m; mount -t tmpfs -o size=3M,nosuid,nodev,noexec,mode=1770 none m; echo x >m/x; pkram save -q m
+$ umount m; pkram restore -q --mount $PWD/m; findmnt -no FSTYPE,OPTIONS m | sed s/,inode64// | tr -s ' '; cat m/x
+| tmpfs rw,nosuid,nodev,noexec,relatime,size=3072k,mode=1770
+| x
+$ pkram restore -q --force $PWD/m; findmnt -no FSTYPE m; umount m; ls m
+| tmpfs
+
+Room is looked at before anything is written.
+
+$ head -c 5M /dev/urandom >large; pkram save -q -n large large; mount -t tmpfs -o size=3M none m
+$ pkram restore --to m large
+! pkram: mDIR/large: the tree needs 5.0 MiB, its filesystem has 3.0 MiB; mount -o remount,size=... enlarges it
+[1]
+$ find m; umount m
+| m
+
+Damage: nothing appears; what is intact is salvaged.
+
+$ mkdir d; seq 100 >d/small; head -c 3M /dev/urandom >d/large; pkram save -q -n d d
+$ poke region flip data:d+2500000; pkram restore --to to d
+! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe02000)
+! pkram: d: damaged: large
+! pkram: d: not restored; --salvage takes what is intact
+[4]
+$ ls to$PWD/d
+! ls: cannot access 'toDIR/d': No such file or directory
+[2]
+$ pkram restore --salvage --to to d
+! pkram: warning: large: damaged, left out
+! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe02000)
+! pkram: d: damaged: large
+! pkram: restored 1 node: 2 files, 2.0 MiB in T s, RATE
+[4]
+$ ls to$PWD/d; pkram ls -n -o name,state | tr -s ' ' | grep '^d '
+| small
+| d fresh
+$ rm -r to; pkram restore --once --salvage --to to d 2>/dev/null
+[4]
+
+A node of which nothing can be told does not hold up the others.
+
+$ pkram rm -q d large; rm -rf to; poke region flip block:named+20 copy:named+20; rm -r a b single
+$ pkram restore
+! pkram: node 3: both copies of its block are damaged: left out, whatever it was
+! pkram: restored 4 nodes: 10 files, 16.0 KiB in T s, RATE
+[4]

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# needs: root
+
+$ pkram init -q --size 32M
+$ mkdir a b; echo one >a/f; echo two >b/g; ln a/f a/h; mkfifo a/fifo; ln -s nowhere a/l
+$ pkram save a
+! pkram: saved 1 node: 4 files, 12.0 KiB in T s, RATE
+$ pkram save -n tree --json a
+| {
+|   "verb": "save",
+|   "nodes": 1,
+|   "files": 4,
+|   "bytes": 12288,
+|   "seconds": T,
+|   "threads": N
+| }
+$ pkram save -q b a/f
+$ pkram ls -o name,kind,files,single,state | tr -s ' '
+| NAME KIND FILES SINGLE STATE
+| DIR/a tree 4 no fresh
+| DIR/a/f tree 2 yes fresh
+| DIR/b tree 2 no fresh
+| tree tree 4 no fresh
+$ pkram get tree >image && fsck.erofs image
+
+A set is all or none; a name is there once.
+
+$ pkram save b ./nothing
+! pkram: ./nothing: No such file or directory
+[1]
+$ pkram save -n x b a
+! pkram: save: --name goes with one PATH; see 'pkram save --help'
+[2]
+$ pkram save b b
+! pkram: DIR/b: given twice in one save
+[1]
+$ pkram save b $PWD/b/../b
+! pkram: DIR/b: given twice in one save
+[1]
+$ pkram save -n '' b
+! pkram: a node's name cannot be empty
+[1]
+$ pkram save -n "$(printf %256s | tr ' ' a)" b
+! pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); use -n
+[1]
+$ long=$(printf '%0100d/' 1 2 3); mkdir -p $long; pkram save $long 2>&1 | sed 's/0\{30,\}1*/N/g'
+| pkram: DIR/000000000000...: 330 bytes are too long for a node's name (limit 255); use -n
+$ pkram save
+! pkram: save: PATH... is missing; see 'pkram save --help'
+[2]
+$ pkram save ''
+! pkram: : No such file or directory
+[1]
+
+Whoever writes is named, and nothing is committed; with --live it is.
+
+$ exec 9>>a/f
+$ pkram save -n open a
+! pkram: DIR/a/f is open for writing by pid PID (bash); stop it or use --live
+[1]
+$ pkram info open
+! pkram: no node open; see 'pkram ls'
+[1]
+$ pkram save -n open --live a
+! pkram: warning: DIR/a/f is open for writing by pid PID (bash)
+! pkram: saved 1 node: 4 files, 12.0 KiB in T s, RATE
+$ pkram ls -o name,state,live | grep -w open | tr -s ' '
+| open fresh,live yes
+$ exec 9>&-
+
+Other mounts are not entered.
+
+$ mkdir a/m && mount -t tmpfs none a/m && echo three >a/m/x
+$ pkram save -n mounts a
+! pkram: DIR/a/m is another mount: left out, saved as an empty directory
+! pkram: saved 1 node: 5 files, 16.0 KiB in T s, RATE
+$ pkram save -n mounts --cross-mounts a
+! pkram: saved 1 node: 6 files, 20.0 KiB in T s, RATE
+$ umount a/m; rmdir a/m
+
+What cannot be kept is named and refused.
+
+$ python3 -c 'import os; os.setxattr("b/g", "trusted.large", bytes(65536))'
+$ pkram save -n lossy b
+! pkram: DIR/b/g: xattr trusted.large is larger than 65535 bytes; --allow-lossy saves without it
+[1]
+$ pkram save -n lossy --allow-lossy b
+! pkram: warning: DIR/b/g: xattr trusted.large is larger than 65535 bytes; saved without it
+! pkram: saved 1 node: 2 files, 12.0 KiB in T s, RATE
+
+No room: said with the figures before anything is copied.
+
+$ mkdir large; head -c 20M /dev/urandom >large/x
+$ pkram save large
+! pkram: saved 1 node: 2 files, 20.0 MiB in T s, RATE
+$ pkram rm -q mounts open lossy tree
+$ cp large/x large/y; pkram save large
+! pkram: file:DIR/region: no room for DIR/large: needs 41967616 bytes, 7229440 are free, 4 old nodes hold 21082112; remove some with 'pkram rm' or use a larger region
+[1]
+$ pkram ls -n -o name
+| DIR/a
+| DIR/a/f
+| DIR/b
+| DIR/large
+$ pkram verify
+! pkram: verified 4 nodes: 20.0 MiB in T s, RATE
