@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# Run one scenario: start QEMU, answer the guest on its control line, look into its RAM where the
+# scenario jumps, and come to a verdict. The verdict needs the guest's own `end`, every hash that
+# was told before a jump told again after it, and the region as the scenario expects it.
+
+# What a scenario file may set, besides the functions stage_1, stage_2, ... (or stage) for the guest:
+#	kernel=SERIES		the first kernel
+#	memory=MIB		guest RAM: 1 GiB from 0, the rest from 4 GiB up
+#	region=SIZE!START	reserved by memmap=, compared by the host across each jump
+#	append=WORDS		more words for the first kernel
+#	seconds=N		hard limit
+vm_defaults() {
+	kernel=6.12
+	memory=1536
+	region=
+	append=
+	seconds=240
+}
+
+VM_LOW=$((1024 << 20))		# RAM below 4 GiB; the rest begins at 4 GiB
+
+# vm_run FILE IMAGE WORK: 0 when all is as the scenario FILE wants it. WORK gets console.log (the
+# kernels' output), events (what guest and host told each other), verdict (one
+# line) and, for a tree that came back wrong, differences.
+vm_run() (
+	local file=$1 image=$2 work=$3 version ram
+
+	rm -rf "$work"
+	mkdir -p "$work"
+	exec 2>"$work/host.log"
+	vm_defaults
+	# shellcheck source=/dev/null
+	. "$file"
+	version=$(basename "$(vm_kernel "$kernel")")
+	ram=$(vm_ram_file "$work" "$memory")
+	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work/snapshot"' EXIT
+	vm_start "$(basename "$file")" "$image" "$work" "$version" "$ram"
+	vm_watch "$work" "$ram"
+	vm_compare "$work"
+	printf '%s\n' "${failure:-ok}" >"$work/verdict"
+	vm_tell verdict "${failure:-ok}"
+	[[ -z $failure ]]
+)
+
+vm_ram_file() {
+	local work=$1 need=$2 free
+
+	free=$(df --output=avail -BM /dev/shm 2>/dev/null | tail -n 1 | tr -dc 0-9)
+	if ((${free:-0} > 2 * need)); then
+		mktemp /dev/shm/pkram-vm.XXXXXX
+	else
+		mktemp "$work/ram.XXXXXX"
+	fi
+}
+
+vm_start() {
+	local name=$1 image=$2 work=$3 version=$4 ram=$5 line
+
+	mkfifo "$work/ctl.in" "$work/ctl.out"
+	exec {vm_in}<>"$work/ctl.in" {vm_out}<>"$work/ctl.out"
+	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $append"
+	line="$line vm.test=$name vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
+	# shellcheck disable=SC2046 # the accelerator is a list of words
+	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") \
+		-machine pc,memory-backend=ram,max-ram-below-4g=$VM_LOW -m "$memory" -smp 2 \
+		-object "memory-backend-file,id=ram,size=${memory}M,mem-path=$ram,share=on" \
+		-nodefaults -no-user-config -display none \
+		-chardev file,id=console,path="$work/console.log" -serial chardev:console \
+		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
+		-serial file:"$work/lists" \
+		-drive file="$image/disk",if=virtio,format=raw,readonly=on \
+		-kernel "$image/boot/vmlinuz-$version" -initrd "$image/boot/initrd.img-$version" \
+		-append "$line" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
+	vm_pid=$!
+}
+
+vm_stop() {
+	if [[ -n ${vm_pid:-} ]]; then
+		kill -KILL "$vm_pid" 2>/dev/null || true
+		wait "$vm_pid" 2>/dev/null || true
+		vm_pid=
+	fi
+}
+
+# KVM only where a VM really comes up under it: inside other VMs it may exist and hang.
+vm_accelerator() {
+	local probe
+
+	if [[ -z ${VM_ACCEL:-} && -w /dev/kvm ]]; then
+		probe=$(timeout -s KILL 20 qemu-system-x86_64 -accel kvm -cpu host -m 256 \
+			-nodefaults -no-user-config -display none -serial stdio -no-reboot \
+			-kernel "$1" -append "console=ttyS0 panic=-1" </dev/null 2>&1 || true)
+		[[ $probe != *"Kernel panic"* ]] || VM_ACCEL=kvm
+	fi
+	if [[ ${VM_ACCEL:-} == kvm ]]; then
+		printf '%s\n' -accel kvm -cpu host
+	else
+		# TCG runs `rep movsb` byte by byte (-erms, -fsrm). Two faults of QEMU 7.2 kill a
+		# guest kernel now and then: its cmpxchg16b leaves rubbish in the flags (-cx16),
+		# and with a thread for each CPU, one runs code that another has just patched.
+		printf '%s\n' -accel tcg,thread=single -cpu max,-erms,-fsrm,-cx16
+	fi
+}
+
+vm_watch() {
+	local work=$1 ram=$2 deadline line part='' next_stage='' booted=''
+
+	failure=
+	finished=
+	after_jump=intact
+	declare -gA told_before=() told_after=()
+	deadline=$((SECONDS + seconds))
+	while [[ -z $finished && -z $failure ]]; do
+		if IFS= read -r -t 1 -u "$vm_out" line; then
+			line=$part$line
+			part=
+			printf '%3d s  %s\n' "$SECONDS" "$line" >>"$work/events"
+			vm_event "$work" "$ram" "$line"
+			continue
+		fi
+		part+=$line
+		if ! kill -0 "$vm_pid" 2>/dev/null && ! read -r -t 0 -u "$vm_out"; then
+			failure="the VM ended before the scenario did"
+		elif ((SECONDS > deadline)); then
+			failure="no verdict after $seconds s"
+		fi
+	done
+}
+
+vm_answer() {
+	printf '%s\n' "$1" >&"$vm_in"
+}
+
+vm_event() {
+	local work=$1 ram=$2 verb=${3%% *} rest=${3#* } key=
+
+	key=${rest%% *}
+	case $verb in
+	boot)
+		if [[ $rest == *firmware && -n $booted && -z $next_stage ]]; then
+			failure="the guest crashed and came up through its firmware"
+		fi
+		booted=yes
+		vm_answer "go ${next_stage:-$key}"
+		next_stage=
+		;;
+	next) next_stage=$rest ;;
+	region) after_jump=$rest ;;
+	before) told_before[$key]=${rest#* } ;;
+	after) told_after[$key]=${rest#* } ;;
+	mark)
+		vm_mark "$work" "$ram" "$key"
+		vm_answer go
+		;;
+	fail) failure=$rest ;;
+	end) finished=yes ;;
+	esac
+	vm_tell "$verb" "$rest"
+}
+
+# Whoever runs the scenario may listen: host_event VERB TEXT.
+vm_tell() {
+	if declare -F host_event >/dev/null; then
+		host_event "$@"
+	fi
+}
+
+vm_mark() {
+	local work=$1 ram=$2 size start bad
+
+	[[ -n $region ]] || return 0
+	size=$(numfmt --from=iec "${region%!*}")
+	start=$(vm_ram_offset "$(numfmt --from=iec "${region#*!}")")
+	case $3 in
+	jump)
+		dd if="$ram" of="$work/snapshot" bs=1M skip="$start" count="$size" \
+			iflag=skip_bytes,count_bytes conv=sparse status=none
+		vm_tell jump
+		;;
+	landed)
+		[[ -e $work/snapshot ]] || return 0
+		bad=$("$VM_PAGES" diff "$work/snapshot" 0 "$ram" "$start" "$size") || true
+		printf 'host   region: %s pages differ after the jump\n' "$bad" >>"$work/events"
+		vm_tell landed "$bad"
+		vm_judge_region "$bad"
+		after_jump=intact
+		rm "$work/snapshot"
+		;;
+	esac
+}
+
+vm_judge_region() {
+	case $after_jump in
+	intact)
+		[[ $1 == "0 of "* ]] || failure="the jump damaged the region: $1 pages differ"
+		;;
+	destroyed)
+		[[ $1 != "0 of "* ]] || failure="the region survived what should destroy it"
+		;;
+	any) ;;
+	esac
+}
+
+# Where a guest physical address lies in the file that is the guest's RAM.
+vm_ram_offset() {
+	local address=$1
+
+	((address < VM_LOW)) || address=$((address - (4 << 30) + VM_LOW))
+	printf '%s\n' "$address"
+}
+
+# What was told before a jump must have been told again after it.
+vm_compare() {
+	local work=$1 key now
+
+	for key in "${!told_before[@]}"; do
+		now=${told_after[$key]:-nothing}
+		if [[ $now == "${told_before[$key]}" ]]; then
+			vm_tell same "$key"
+		elif [[ -z $failure ]]; then
+			failure="$key: ${told_before[$key]} before, $now after"
+			vm_explain "$work" "$key" >"$work/differences"
+		fi
+	done
+}
+
+# How the two lists of one tree differ.
+vm_explain() {
+	local work=$1 tree=${2#tree:} when
+
+	for when in before after; do
+		awk -v head="== $when tree $tree" '
+			$0 == "== end" { on = 0 }
+			on
+			$0 == head { on = 1 }' "$work/lists" >"$work/$when"
+	done
+	diff "$work/before" "$work/after" || true
+	rm "$work/before" "$work/after"
+}
