@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The best methods: the data of a tree to a mapped region and back as bare loops, without a format,
+ * a commit, a look at who writes, owners or times. What to copy is listed before the clock starts.
+ * The fastest of these loops is what a tool that does all of that is held against.
+ *
+ *	loops save METHOD THREADS TREE REGION		pread, map
+ *	loops restore METHOD THREADS TREE REGION DIR	pwrite, fallocate, map
+ *	loops verify xxh3 THREADS TREE REGION
+ *
+ * A METHOD followed by +xxh3 checksums every piece as well, on the side where it is in the cache.
+ * TREE tells the names and sizes in restore and verify, too; REGION is a file that a save made.
+ * Prints what print_sample() prints.
+ */
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "bench.h"
+
+#define PIECE (2 * MIB)
+#define BLOCK 4096ULL
+
+struct source {
+	char *path;		/* relative to the tree */
+	uint64_t size;
+	bool holes;
+};
+
+/* The unit of parallel work: a small file, or up to PIECE bytes of a larger one. */
+struct piece {
+	size_t source;
+	uint64_t offset;
+	uint64_t size;
+	uint64_t place;		/* in the region */
+};
+
+struct job {
+	struct source *sources;
+	struct piece *pieces;
+	size_t n_sources, n_pieces;
+	uint64_t used;		/* of the region */
+	char *region;
+	int dir;
+	bool checksum;
+	void (*move)(struct job *j, const struct piece *p, int fd);
+	int (*open)(struct job *j, const struct source *s);
+	atomic_size_t next;
+	_Atomic uint64_t sum;
+};
+
+static struct job job = { .dir = -1 };
+static int tree_fd = -1;
+static size_t tree_prefix;
+
+static void *grow(void *array, size_t n, size_t each)
+{
+	/* Doubled at each power of two. */
+	if (n & (n - 1))
+		return array;
+	array = realloc(array, (n ? 2 * n : 1) * each);
+	if (!array)
+		err(1, "cannot list the tree");
+	return array;
+}
+
+static void add_pieces(size_t source, uint64_t from, uint64_t to)
+{
+	while (from < to) {
+		uint64_t size = to - from < PIECE ? to - from : PIECE;
+
+		job.pieces = grow(job.pieces, job.n_pieces, sizeof(*job.pieces));
+		job.pieces[job.n_pieces++] = (struct piece){
+			.source = source, .offset = from, .size = size, .place = job.used };
+		job.used += (size + BLOCK - 1) & ~(BLOCK - 1);
+		from += size;
+	}
+}
+
+static void add_data(size_t source, const char *path, uint64_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t covered = 0;
+	off_t data, end = 0;
+
+	if (fd < 0)
+		err(1, "cannot open %s", path);
+	while ((data = lseek(fd, end, SEEK_DATA)) >= 0) {
+		end = lseek(fd, data, SEEK_HOLE);
+		if (end < 0)
+			err(1, "cannot find the holes of %s", path);
+		covered += (uint64_t)(end - data);
+		add_pieces(source, (uint64_t)data, (uint64_t)end);
+	}
+	close(fd);
+	job.sources[source].holes = covered < size;
+}
+
+static int visit(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	const char *name = path[tree_prefix] ? path + tree_prefix + 1 : ".";
+
+	(void)ftw;
+	if (type == FTW_D && job.dir >= 0 && mkdirat(job.dir, name, 0700) < 0 &&
+	    strcmp(name, ".") != 0)
+		err(1, "cannot make %s", name);
+	if (type != FTW_F || !S_ISREG(st->st_mode))
+		return 0;
+	job.sources = grow(job.sources, job.n_sources, sizeof(*job.sources));
+	job.sources[job.n_sources] = (struct source){
+		.path = strdup(name), .size = (uint64_t)st->st_size };
+	if ((uint64_t)st->st_size > PIECE)
+		add_data(job.n_sources, path, (uint64_t)st->st_size);
+	else
+		add_pieces(job.n_sources, 0, (uint64_t)st->st_size);
+	job.n_sources++;
+	return 0;
+}
+
+static void list_tree(const char *path)
+{
+	tree_prefix = strlen(path);
+	tree_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (tree_fd < 0 || nftw(path, visit, 64, FTW_PHYS) != 0)
+		err(1, "cannot list %s", path);
+}
+
+/* A new region is allocated as a whole: that is the reservation, not the save. */
+static void map_region(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	uint64_t size = (job.used + PIECE) & ~(PIECE - 1);
+
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)size) != 0)
+		err(1, "cannot make %s", path);
+	job.region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (job.region == MAP_FAILED)
+		err(1, "cannot map %s", path);
+	close(fd);
+}
+
+static void hash(struct job *j, const void *data, size_t size)
+{
+	if (j->checksum)
+		j->sum += XXH3_64bits(data, size);
+}
+
+static int open_source(struct job *j, const struct source *s)
+{
+	int fd = openat(tree_fd, s->path, O_RDONLY | O_CLOEXEC);
+
+	(void)j;
+	if (fd < 0)
+		err(1, "cannot open %s", s->path);
+	return fd;
+}
+
+static int open_target(struct job *j, const struct source *s)
+{
+	int fd = openat(j->dir, s->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0 || (s->holes && ftruncate(fd, (off_t)s->size) < 0))
+		err(1, "cannot make %s", s->path);
+	return fd;
+}
+
+/* A mapping needs the size first. */
+static int open_mapped_target(struct job *j, const struct source *s)
+{
+	int fd = open_target(j, s);
+
+	if (!s->holes && ftruncate(fd, (off_t)s->size) < 0)
+		err(1, "cannot size %s", s->path);
+	return fd;
+}
+
+static void save_pread(struct job *j, const struct piece *p, int fd)
+{
+	if (pread(fd, j->region + p->place, p->size, (off_t)p->offset) != (ssize_t)p->size)
+		err(1, "cannot read");
+	hash(j, j->region + p->place, p->size);
+}
+
+static void save_map(struct job *j, const struct piece *p, int fd)
+{
+	void *data = mmap(NULL, p->size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
+			  (off_t)p->offset);
+
+	if (data == MAP_FAILED)
+		err(1, "cannot map a source");
+	/* The cache is filled by the checksum, used by the copy. */
+	hash(j, data, p->size);
+	copy_nontemporal(j->region + p->place, data, p->size);
+	munmap(data, p->size);
+}
+
+static void restore_pwrite(struct job *j, const struct piece *p, int fd)
+{
+	hash(j, j->region + p->place, p->size);
+	if (pwrite(fd, j->region + p->place, p->size, (off_t)p->offset) != (ssize_t)p->size)
+		err(1, "cannot write");
+}
+
+static void restore_fallocate(struct job *j, const struct piece *p, int fd)
+{
+	if (fallocate(fd, 0, (off_t)p->offset, (off_t)p->size) < 0)
+		err(1, "cannot allocate");
+	restore_pwrite(j, p, fd);
+}
+
+static void restore_map(struct job *j, const struct piece *p, int fd)
+{
+	void *data = mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+			  (off_t)p->offset);
+
+	if (data == MAP_FAILED)
+		err(1, "cannot map a target");
+	hash(j, j->region + p->place, p->size);
+	copy_nontemporal(data, j->region + p->place, p->size);
+	munmap(data, p->size);
+}
+
+static void verify_xxh3(struct job *j, const struct piece *p, int fd)
+{
+	(void)fd;
+	hash(j, j->region + p->place, p->size);
+}
+
+/* Files stay open from piece to piece; the pieces of one file are neighbours. */
+static void work(void *arg, unsigned int index, unsigned int threads)
+{
+	struct job *j = arg;
+	size_t i, opened = SIZE_MAX;
+	int fd = -1;
+
+	(void)index;
+	(void)threads;
+	while ((i = atomic_fetch_add(&j->next, 1)) < j->n_pieces) {
+		const struct piece *p = &j->pieces[i];
+
+		if (j->open && p->source != opened) {
+			if (fd >= 0)
+				close(fd);
+			fd = j->open(j, &j->sources[p->source]);
+			opened = p->source;
+		}
+		j->move(j, p, fd);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static const struct method {
+	const char *job;
+	const char *name;
+	void (*move)(struct job *j, const struct piece *p, int fd);
+	int (*open)(struct job *j, const struct source *s);
+} methods[] = {
+	{ "save",	"pread",	save_pread,		open_source },
+	{ "save",	"map",		save_map,		open_source },
+	{ "restore",	"pwrite",	restore_pwrite,		open_target },
+	{ "restore",	"fallocate",	restore_fallocate,	open_target },
+	{ "restore",	"map",		restore_map,		open_mapped_target },
+	{ "verify",	"xxh3",		verify_xxh3,		NULL },
+};
+
+static void choose(const char *name, char *method)
+{
+	char *plus = strchr(method, '+');
+
+	if (plus && strcmp(plus, "+xxh3") == 0)
+		*plus = '\0';
+	job.checksum = plus || strcmp(name, "verify") == 0;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (strcmp(methods[i].job, name) != 0 || strcmp(methods[i].name, method) != 0)
+			continue;
+		job.move = methods[i].move;
+		job.open = methods[i].open;
+		return;
+	}
+	errx(1, "no method '%s' to %s", method, name);
+}
+
+int main(int argc, char **argv)
+{
+	struct rusage ru;
+	double seconds;
+
+	if (argc < 6)
+		errx(1, "usage: loops JOB METHOD THREADS TREE REGION [DIR]");
+	choose(argv[1], argv[2]);
+	if (strcmp(argv[1], "restore") == 0) {
+		if (argc < 7)
+			errx(1, "restore to where?");
+		job.dir = open(argv[6], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (job.dir < 0)
+			err(1, "cannot open %s", argv[6]);
+	}
+	list_tree(argv[4]);
+	map_region(argv[5]);
+	seconds = crew_run(thread_count(argv[3]), &job, work);
+	getrusage(RUSAGE_SELF, &ru);
+	print_sample(seconds, &ru, 0, stdout);
+	return 0;
+}
