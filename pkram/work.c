@@ -6,19 +6,30 @@
 
 struct work {
 	uint64_t n;
-	int (*fn)(void *arg, unsigned int worker, uint64_t index);
+	work_fn fn;
 	void *arg;
 	_Atomic uint64_t next;
 	atomic_int error;
 };
 
 struct worker {
-	struct work *work;
+	struct work_pool *pool;
 	unsigned int index;
 	pthread_t thread;
 };
 
-static void worker_loop(struct work *work, unsigned int index)
+struct work_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t wake, idle;
+	unsigned int round;	/* counts the rounds, so that each thread does each once */
+	unsigned int busy;	/* threads that are at the present round */
+	bool stop;
+	struct work work;
+	struct worker *workers;	/* beside the caller */
+	unsigned int started;
+};
+
+static void work_loop(struct work *work, unsigned int worker)
 {
 	while (atomic_load_explicit(&work->error, memory_order_relaxed) == 0) {
 		uint64_t i = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed);
@@ -26,7 +37,7 @@ static void worker_loop(struct work *work, unsigned int index)
 
 		if (i >= work->n)
 			break;
-		r = work->fn(work->arg, index, i);
+		r = work->fn(work->arg, worker, i);
 		if (r < 0)
 			atomic_compare_exchange_strong(&work->error, &zero, r);
 	}
@@ -35,40 +46,121 @@ static void worker_loop(struct work *work, unsigned int index)
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
+	struct work_pool *p = w->pool;
+	unsigned int round = 0;
 
-	worker_loop(w->work, w->index);
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		while (!p->stop && p->round == round)
+			pthread_cond_wait(&p->wake, &p->lock);
+		if (p->stop)
+			break;
+		round = p->round;
+		pthread_mutex_unlock(&p->lock);
+		work_loop(&p->work, w->index);
+		pthread_mutex_lock(&p->lock);
+		if (--p->busy == 0)
+			pthread_cond_signal(&p->idle);
+	}
+	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
-int work_run(struct pkram_ctx *ctx, unsigned int threads, uint64_t n,
-	     int (*fn)(void *arg, unsigned int worker, uint64_t index), void *arg)
+static void start_workers(struct pkram_ctx *ctx, struct work_pool *p, unsigned int n)
 {
-	struct work work = { .n = n, .fn = fn, .arg = arg };
-	_cleanup_free_ struct worker *workers = NULL;
-	unsigned int started = 0;
 	sigset_t all, old;
 
-	if (threads > 1) {
-		workers = calloc(threads - 1, sizeof(*workers));
-		if (!workers)
-			return -ENOMEM;
-		/* A lease break is a SIGURG to the process: no handler of the caller's may run
-		 * here. */
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &old);
-		for (; started < threads - 1; started++) {
-			workers[started] = (struct worker){ .work = &work, .index = started + 1 };
-			/* Fewer threads than wished do the same work, only later. */
-			if (pthread_create(&workers[started].thread, NULL, worker_main,
-					   &workers[started]) != 0)
-				break;
-		}
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
-		if (started < threads - 1)
-			pkram_log_debug(ctx, "started %u of %u threads", started + 1, threads);
+	/* A lease break is a signal to the process: no handler of the caller's may run here. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	for (; p->started < n; p->started++) {
+		struct worker *w = &p->workers[p->started];
+
+		*w = (struct worker){ .pool = p, .index = p->started + 1 };
+		if (pthread_create(&w->thread, NULL, worker_main, w) != 0)
+			break;
 	}
-	worker_loop(&work, 0);
-	for (unsigned int i = 0; i < started; i++)
-		pthread_join(workers[i].thread, NULL);
-	return atomic_load(&work.error);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (p->started < n)
+		pkram_log_debug(ctx, "started %u of %u threads", p->started + 1, n + 1);
+}
+
+int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, struct work_pool **ret)
+{
+	struct work_pool *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->wake, NULL);
+	pthread_cond_init(&p->idle, NULL);
+	if (threads > 1) {
+		p->workers = calloc(threads - 1, sizeof(*p->workers));
+		if (!p->workers) {
+			work_pool_free(p);
+			return -ENOMEM;
+		}
+		start_workers(ctx, p, threads - 1);
+	}
+	*ret = p;
+	return 0;
+}
+
+struct work_pool *work_pool_free(struct work_pool *p)
+{
+	if (!p)
+		return NULL;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned int i = 0; i < p->started; i++)
+		pthread_join(p->workers[i].thread, NULL);
+	pthread_cond_destroy(&p->idle);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(p->workers);
+	free(p);
+	return NULL;
+}
+
+unsigned int work_pool_threads(const struct work_pool *p)
+{
+	return p->started + 1;
+}
+
+int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
+{
+	/* One piece is done before another thread is awake. */
+	bool alone = n <= 1 || !p->started;
+
+	p->work.n = n;
+	p->work.fn = fn;
+	p->work.arg = arg;
+	atomic_store(&p->work.next, 0);
+	atomic_store(&p->work.error, 0);
+	if (!alone) {
+		pthread_mutex_lock(&p->lock);
+		p->busy = p->started;
+		p->round++;
+		pthread_cond_broadcast(&p->wake);
+		pthread_mutex_unlock(&p->lock);
+	}
+	work_loop(&p->work, 0);
+	if (!alone) {
+		pthread_mutex_lock(&p->lock);
+		while (p->busy)
+			pthread_cond_wait(&p->idle, &p->lock);
+		pthread_mutex_unlock(&p->lock);
+	}
+	return atomic_load(&p->work.error);
+}
+
+int work_run(struct pkram_ctx *ctx, unsigned int threads, uint64_t n, work_fn fn, void *arg)
+{
+	_cleanup_(work_pool_free_p) struct work_pool *pool = NULL;
+	int k;
+
+	k = work_pool_new(ctx, threads, &pool);
+	return k < 0 ? k : work_pool_run(pool, n, fn, arg);
 }

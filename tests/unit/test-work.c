@@ -60,6 +60,40 @@ static void test_first_error_stops(void **state)
 	pkram_unref(ctx);
 }
 
+/* Many rounds of one pool: none is begun before the last one is over. */
+static int count_round(void *arg, unsigned int worker, uint64_t index)
+{
+	unsigned int *seen = arg;
+
+	(void)worker;
+	seen[index]++;
+	return 0;
+}
+
+static void test_rounds(void **state)
+{
+	unsigned int seen[40] = { 0 };
+	struct work_pool *pool;
+	struct pkram_ctx *ctx;
+	struct job job = { .fail_at = 3 };
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(work_pool_new(ctx, 4, &pool), 0);
+	assert_in_range(work_pool_threads(pool), 1, 4);
+	for (unsigned int i = 0; i < 500; i++)
+		assert_int_equal(work_pool_run(pool, i % ARRAY_SIZE(seen), count_round, seen), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(seen); i++)
+		assert_int_equal(seen[i], 500 / ARRAY_SIZE(seen) * (ARRAY_SIZE(seen) - 1 - i) +
+					  (i < 500 % ARRAY_SIZE(seen) ?
+					   500 % ARRAY_SIZE(seen) - 1 - i : 0));
+	assert_int_equal(work_pool_run(pool, N, mark, &job), -EIO);
+	/* What failed is forgotten. */
+	assert_int_equal(work_pool_run(pool, 2, count_round, seen), 0);
+	work_pool_free(pool);
+	pkram_unref(ctx);
+}
+
 static void test_threads(void **state)
 {
 	struct pkram_ctx *ctx;
@@ -107,6 +141,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_once),
 		cmocka_unit_test(test_first_error_stops),
+		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_quiet),
 	};
