@@ -16,8 +16,42 @@ struct compare {
 	const struct store_node *node;
 	struct tree_image *image;
 	uint8_t **bounce;
+	uint8_t *early;		/* one byte per window: the scan gave it, and it is the same */
 	_Atomic uint64_t done;
 };
+
+static int compare_bytes(struct compare *c, uint64_t index, size_t len, const void *bytes)
+{
+	if (!store_node_window_is(c->node, index, bytes, len))
+		return -ESTALE;
+	return ctx_progress(c->ctx, "compare", atomic_fetch_add(&c->done, len) + len,
+			    c->node->size);
+}
+
+static int early_room(void *arg, uint64_t size)
+{
+	const struct compare *c = arg;
+
+	/* Any window is in the node, whatever is found to follow it. */
+	return c->node->mirrored <= c->node->size &&
+	       size <= ALIGN_DOWN(c->node->size - c->node->mirrored, PKRAM_WINDOW);
+}
+
+static void *early_window(void *arg, uint64_t index, void *bounce)
+{
+	(void)arg;
+	(void)index;
+	return bounce;
+}
+
+static int early_put(void *arg, uint64_t data_index, void *bytes)
+{
+	struct compare *c = arg;
+	uint64_t index = window_front(c->node->mirrored) + data_index;
+
+	c->early[index] = 1;
+	return compare_bytes(c, index, PKRAM_WINDOW, bytes);
+}
 
 static int compare_window(void *arg, unsigned int worker, uint64_t index)
 {
@@ -26,13 +60,10 @@ static int compare_window(void *arg, unsigned int worker, uint64_t index)
 	size_t len = window_length(c->node->size, c->node->mirrored, index);
 	int k;
 
+	if (c->early[index])
+		return 0;
 	k = tree_image_fill(c->image, off, len, c->bounce[worker]);
-	if (k < 0)
-		return k;
-	if (!store_node_window_is(c->node, index, c->bounce[worker], len))
-		return -ESTALE;
-	return ctx_progress(c->ctx, "compare", atomic_fetch_add(&c->done, len) + len,
-			    c->node->size);
+	return k < 0 ? k : compare_bytes(c, index, len, c->bounce[worker]);
 }
 
 static int compare_image(struct compare *c)
@@ -57,6 +88,8 @@ int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n)
 	const struct tree_scan_options o = { .allow_lossy = true,
 					     .cross_mounts = n->fingerprint & 1 };
 	struct compare c = { .ctx = ctx, .node = n };
+	const struct tree_sink sink = { .room = early_room, .window = early_window,
+					.put = early_put, .arg = &c };
 	struct pkram_ctx *quiet;
 	int k;
 
@@ -64,10 +97,14 @@ int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n)
 	k = ctx_quiet(ctx, &quiet);
 	if (k < 0)
 		return k;
-	k = tree_image_scan(quiet, n->source, &o, &c.image);
+	c.early = calloc(MAX(n->windows, UINT64_C(1)), 1);
+	k = c.early ? tree_image_new(quiet, n->source, &o, &c.image) : -ENOMEM;
+	if (k >= 0)
+		k = tree_image_scan(c.image, &sink);
 	if (k >= 0)
 		k = compare_image(&c);
 	tree_image_free(c.image);
+	free(c.early);
 	pkram_unref(quiet);
 	return k;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Saving trees: scan and lay out all of a set, reserve for all, fill window by window with all
- * threads, commit once.
+ * threads, commit once. Windows of small files are filled by the scan already, in space that is
+ * taken for them where that costs nobody else's.
  */
 #include <stdatomic.h>
 
@@ -9,11 +10,18 @@
 #include "tree.h"
 #include "work.h"
 
+/* Room for data that is found while scanning is taken in steps of at least this. */
+#define EARLY_AHEAD (64 * MIB)
+
 struct save_tree {
+	struct save *save;
+	const char *name;
 	struct tree_image *image;
 	struct tree_image_info info;
 	struct store_writer *writer;
 	uint64_t first_window;	/* of this tree in the work array */
+	uint8_t *early;		/* one byte per window of data: it was put by the scan */
+	uint64_t n_early;
 	bool live;
 };
 
@@ -33,9 +41,77 @@ static void save_done(struct save *s)
 	for (size_t i = 0; s->trees && i < s->n; i++) {
 		store_writer_discard(s->trees[i].writer);
 		tree_image_free(s->trees[i].image);
+		free(s->trees[i].early);
 	}
 	free(s->trees);
 	op_bounce_free(s->bounce);
+}
+
+static int open_writer(struct save_tree *t)
+{
+	return t->writer ? 0 : store_writer_open(t->save->region->store, t->name,
+						 PKRAM_NODE_KIND_TREE, &t->writer);
+}
+
+/* Room for data before it is known how much of it there is: never at the cost of an old node. */
+static int early_room(void *arg, uint64_t size)
+{
+	struct save_tree *t = arg;
+	uint64_t room = t->n_early * PKRAM_WINDOW;
+	uint8_t *early;
+	int k;
+
+	if (size <= room)
+		return 1;
+	k = open_writer(t);
+	if (k >= 0)
+		k = store_writer_grow(t->writer, ALIGN_UP(size, PKRAM_WINDOW),
+				      ALIGN_UP(size, EARLY_AHEAD), NULL, NULL, &room);
+	if (k < 0)
+		return k == -ENOSPC ? 0 : k;
+	early = realloc(t->early, room / PKRAM_WINDOW);
+	if (!early)
+		return -ENOMEM;
+	memset(early + t->n_early, 0, room / PKRAM_WINDOW - t->n_early);
+	t->early = early;
+	t->n_early = room / PKRAM_WINDOW;
+	return 1;
+}
+
+static void *early_window(void *arg, uint64_t index, void *bounce)
+{
+	struct save_tree *t = arg;
+
+	return store_writer_window(t->writer, index, PKRAM_WINDOW, bounce);
+}
+
+static int early_put(void *arg, uint64_t index, void *bytes)
+{
+	struct save_tree *t = arg;
+	struct save *s = t->save;
+	int k = store_writer_put(t->writer, index, PKRAM_WINDOW, bytes);
+
+	if (k < 0)
+		return k;
+	t->early[index] = 1;
+	return ctx_progress(s->region->ctx, "save",
+			    atomic_fetch_add(&s->done, PKRAM_WINDOW) + PKRAM_WINDOW, 0);
+}
+
+static int scan_tree(struct save *s, struct save_tree *t)
+{
+	const struct tree_sink sink = { .room = early_room, .window = early_window,
+					.put = early_put, .arg = t };
+	int k;
+
+	k = tree_image_scan(t->image, &sink);
+	if (k < 0)
+		return k;
+	tree_image_info(t->image, &t->info);
+	t->first_window = s->windows;
+	s->windows += window_count(t->info.size, t->info.meta_size);
+	s->bytes += t->info.size;
+	return open_writer(t);
 }
 
 static int save_scan(struct save *s, const struct pkram_save_item *items)
@@ -44,25 +120,21 @@ static int save_scan(struct save *s, const struct pkram_save_item *items)
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct save_tree *t = &s->trees[i];
-		const char *name;
 		int k;
 
-		k = tree_image_scan(ctx, items[i].path, &s->scan, &t->image);
+		t->save = s;
+		k = tree_image_new(ctx, items[i].path, &s->scan, &t->image);
 		if (k < 0)
 			return k;
 		tree_image_info(t->image, &t->info);
-		name = items[i].name ? items[i].name : t->info.source;
+		t->name = items[i].name ? items[i].name : t->info.source;
 		for (size_t j = 0; j < i; j++)
-			if (strcmp(name, items[j].name ? items[j].name : s->trees[j].info.source) ==
-			    0)
+			if (strcmp(t->name, s->trees[j].name) == 0)
 				return log_error_errno(ctx, -EINVAL, "%s: given twice in one save",
-						       name);
-		k = store_writer_open(s->region->store, name, PKRAM_NODE_KIND_TREE, &t->writer);
+						       t->name);
+		k = scan_tree(s, t);
 		if (k < 0)
 			return k;
-		t->first_window = s->windows;
-		s->windows += window_count(t->info.size, t->info.meta_size);
-		s->bytes += t->info.size;
 	}
 	return 0;
 }
@@ -139,15 +211,25 @@ static struct save_tree *tree_of_window(struct save *s, uint64_t window)
 	return &s->trees[lo];
 }
 
+static bool put_early(const struct save_tree *t, uint64_t window)
+{
+	uint64_t front = window_front(t->info.meta_size);
+
+	return window >= front && window - front < t->n_early && t->early[window - front];
+}
+
 static int save_window(void *arg, unsigned int worker, uint64_t index)
 {
 	struct save *s = arg;
 	struct save_tree *t = tree_of_window(s, index);
 	uint64_t i = index - t->first_window, off = window_offset(t->info.meta_size, i);
 	size_t len = window_length(t->info.size, t->info.meta_size, i);
-	void *bytes = store_writer_window(t->writer, i, len, s->bounce[worker]);
+	void *bytes;
 	int k;
 
+	if (put_early(t, i))
+		return 0;
+	bytes = store_writer_window(t->writer, i, len, s->bounce[worker]);
 	k = tree_image_fill(t->image, off, len, bytes);
 	if (k >= 0)
 		k = store_writer_put(t->writer, i, len, bytes);

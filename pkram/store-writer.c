@@ -17,6 +17,8 @@ struct store_writer {
 	struct store_props props;
 	uint64_t size, mirrored;
 	struct spans extents, mirrors, blocks; /* blocks: the node block's two copies */
+	struct spans early;	/* what it had grown to before all of its need was known */
+	bool grown;		/* the extents are what store_writer_grow() made them */
 	uint64_t block_len;
 	pkram_le64 *hashes;
 	size_t cap_hashes;
@@ -84,6 +86,7 @@ static void writer_free(struct store_writer *w)
 	spans_done(&w->extents);
 	spans_done(&w->mirrors);
 	spans_done(&w->blocks);
+	spans_done(&w->early);
 	free(w->hashes);
 	free(w->holes);
 	free(w->name);
@@ -216,9 +219,69 @@ static uint64_t block_length(const struct store_writer *w, uint64_t size)
 				 MAX(w->n_holes, w->room_holes), &w->props, w->name);
 }
 
+static void cut_spans(struct spans *s, uint64_t left)
+{
+	size_t n = 0;
+
+	for (; n < s->n && left; n++) {
+		s->v[n].len = MIN(s->v[n].len, left);
+		left -= s->v[n].len;
+	}
+	s->n = n;
+}
+
+static uint64_t need_data(const struct store_need *need)
+{
+	uint64_t size = ALIGN_UP(need->size, (uint64_t)PKRAM_BLOCK);
+
+	return size - MIN(need->mirrored, size);
+}
+
+/* What the writer has grown to is the first of its data; what is too much of it is free again. */
+static int keep_early(struct store *s, const struct store_need *need)
+{
+	struct store_writer *w = need->writer;
+	struct pkram_row head;
+	int k;
+
+	if (w->grown) {
+		spans_done(&w->early);
+		w->early = w->extents;
+		w->extents = (struct spans){};
+		w->grown = false;
+	}
+	if (!w->early.n)
+		return 0;
+	cut_spans(&w->early, need_data(need));
+	spans_done(&w->blocks);
+	k = spans_copy(&w->early, &w->extents);
+	if (k >= 0)
+		k = own_head(s, w, &head);
+	return k < 0 ? k : write_rows(&s->catalog, w, &head);
+}
+
+/* Windows that were put before it was known how many stand in front of them. */
+static int shift_hashes(struct store_writer *w)
+{
+	uint64_t front = window_front(w->mirrored), count = window_count(w->size, w->mirrored);
+	uint64_t early = window_count(spans_total(&w->early), 0);
+	int k = array_grow(&w->hashes, &w->cap_hashes, count, sizeof(*w->hashes));
+
+	if (k >= 0 && early)
+		memmove(w->hashes + front, w->hashes,
+			MIN(early, count - front) * sizeof(*w->hashes));
+	return k;
+}
+
+/*
+ * The front has a span of its own, so that the data starts on a huge page where it is large. What
+ * is stored twice lies apart from itself.
+ */
 static int take_need(struct spans *gaps, const struct store_need *need)
 {
 	struct store_writer *w = need->writer;
+	uint64_t more = need_data(need) - spans_total(&w->early);
+	struct spans front = {};
 	int k;
 
 	spans_done(&w->extents);
@@ -226,16 +289,32 @@ static int take_need(struct spans *gaps, const struct store_need *need)
 	w->size = need->size;
 	w->mirrored = need->mirrored;
 	w->room_holes = need->holes;
-	k = space_take(gaps, ALIGN_UP(need->size, (uint64_t)PKRAM_BLOCK), SPACE_LOW, NULL,
-		       &w->extents);
+	k = space_take(gaps, need->mirrored, SPACE_LOW, NULL, &front);
 	if (k >= 0)
-		k = space_take(gaps, need->mirrored, SPACE_HIGH, &w->extents, &w->mirrors);
+		k = space_take(gaps, need->mirrored, SPACE_HIGH, &front, &w->mirrors);
+	for (size_t i = 0; i < front.n && k >= 0; i++)
+		k = spans_add(&w->extents, front.v[i].off, front.v[i].len);
+	for (size_t i = 0; i < w->early.n && k >= 0; i++)
+		k = spans_add(&w->extents, w->early.v[i].off, w->early.v[i].len);
+	if (w->early.n && k >= 0)
+		more -= space_extend(gaps, &w->extents.v[w->extents.n - 1], more);
+	if (k >= 0)
+		k = space_take(gaps, more, SPACE_LOW, NULL, &w->extents);
 	if (k >= 0)
 		k = take_blocks(gaps, w, block_length(w, need->size));
+	spans_done(&front);
 	return k;
 }
 
-/* Space for a set in the catalog as it stands in memory. */
+static int keep_all_early(struct store *s, const struct store_need *needs, size_t n)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = keep_early(s, &needs[i]);
+	return k;
+}
+
 static int take_needs(struct store *s, const struct store_need *needs, size_t n)
 {
 	struct spans gaps = {};
@@ -268,15 +347,16 @@ static int yield_one(struct store *s, const char *name, store_yield_fn yield, vo
 	return 0;
 }
 
-static int log_no_space(struct store *s, const char *name, uint64_t need)
+/* @own: bytes that the writers have already. */
+static int log_no_space(struct store *s, const char *name, uint64_t need, uint64_t own)
 {
-	uint64_t free_bytes = 0, old_bytes = 0;
+	uint64_t free_bytes = own, old_bytes = 0;
 	struct spans gaps = {};
 	size_t nodes = 0;
 
 	/* As things stand, not as they were tried. */
 	if (store_reload(s) >= 0 && space_free(&s->catalog, le64toh(s->sb.size), &gaps) >= 0)
-		free_bytes = spans_total(&gaps);
+		free_bytes += spans_total(&gaps);
 	spans_done(&gaps);
 	for (size_t i = 0; i < s->catalog.n; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
@@ -307,9 +387,12 @@ static uint64_t needs_total(const struct store_need *needs, size_t n)
 static int reserve_locked(struct store *s, const struct store_need *needs, size_t n,
 			  store_yield_fn yield, void *arg)
 {
+	uint64_t own = 0;
 	int k, given = 0;
 
 	k = store_reclaim(s);
+	if (k >= 0)
+		k = keep_all_early(s, needs, n);
 	if (k < 0)
 		return k;
 	k = take_needs(s, needs, n);
@@ -320,9 +403,11 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 		if (given)
 			k = take_needs(s, needs, n);
 	}
+	for (size_t i = 0; i < n; i++)
+		own += spans_total(&needs[i].writer->early);
 	if (k == -ENOSPC)
 		return log_no_space(s, n == 1 ? needs[0].writer->name : "this set of nodes",
-				    needs_total(needs, n));
+				    needs_total(needs, n), own);
 	for (size_t i = 0; i < n && k >= 0; i++) {
 		struct store_writer *w = needs[i].writer;
 		struct pkram_row head;
@@ -331,8 +416,7 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 		if (k >= 0)
 			k = write_rows(&s->catalog, w, &head);
 		if (k >= 0)
-			k = array_grow(&w->hashes, &w->cap_hashes,
-				       window_count(w->size, w->mirrored), sizeof(*w->hashes));
+			k = shift_hashes(w);
 	}
 	if (k < 0)
 		return k;
@@ -349,6 +433,8 @@ int store_fits(struct store *s, const struct store_need *needs, size_t n)
 		return k;
 	/* Tried in memory alone, and forgotten. */
 	k = store_reclaim(s);
+	if (k >= 0)
+		k = keep_all_early(s, needs, n);
 	if (k >= 0)
 		k = take_needs(s, needs, n);
 	store_end(s);
@@ -434,8 +520,8 @@ static int grow_locked(struct store *s, struct store_writer *w, uint64_t size, u
 		if (given)
 			k = grow_try(s, w, ALIGN_UP(size, (uint64_t)PKRAM_BLOCK));
 	}
-	if (k == -ENOSPC)
-		return log_no_space(s, w->name, size);
+	if (k == -ENOSPC && yield)
+		log_no_space(s, w->name, size, spans_total(&w->extents));
 	if (k < 0)
 		return k;
 	HOOK("reserve");
@@ -459,6 +545,7 @@ int store_writer_grow(struct store_writer *w, uint64_t size, uint64_t ahead, sto
 		store_end(s);
 		if (k < 0)
 			return k;
+		w->grown = true;
 		capacity = spans_total(&w->extents);
 	}
 	k = array_grow(&w->hashes, &w->cap_hashes, window_count(capacity, 0), sizeof(*w->hashes));
@@ -593,19 +680,6 @@ int store_writer_set_props(struct store_writer *w, const struct store_props *p)
 
 /* --- commit --- */
 
-/* Cuts the extents to the size; a stream reserved ahead of its end. */
-static void trim(struct store_writer *w)
-{
-	uint64_t left = ALIGN_UP(w->size, (uint64_t)PKRAM_BLOCK);
-	size_t n = 0;
-
-	for (size_t i = 0; i < w->extents.n && left; i++, n++) {
-		w->extents.v[i].len = MIN(w->extents.v[i].len, left);
-		left -= w->extents.v[i].len;
-	}
-	w->extents.n = n;
-}
-
 static int write_blocks(struct store *s, struct store_writer *w, uint64_t set_count,
 			uint64_t *ret_hash)
 {
@@ -637,7 +711,8 @@ static int commit_one(struct store *s, struct store_writer *w, uint64_t set_coun
 	k = own_head(s, w, &head);
 	if (k < 0)
 		return k;
-	trim(w);
+	/* A stream reserved ahead of its end. */
+	cut_spans(&w->extents, ALIGN_UP(w->size, (uint64_t)PKRAM_BLOCK));
 	length = block_length(w, w->size);
 	if (length > w->block_len || !w->blocks.n) {
 		struct spans gaps = {};
@@ -648,7 +723,7 @@ static int commit_one(struct store *s, struct store_writer *w, uint64_t set_coun
 			k = take_blocks(&gaps, w, length);
 		spans_done(&gaps);
 		if (k == -ENOSPC)
-			log_no_space(s, w->name, length * 2);
+			log_no_space(s, w->name, length * 2, 0);
 		if (k < 0)
 			return k;
 	}

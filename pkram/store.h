@@ -176,7 +176,9 @@ int store_reserve(struct store *s, const struct store_need *needs, size_t n, sto
 int store_fits(struct store *s, const struct store_need *needs, size_t n);
 /*
  * Makes the logical space at least `size` bytes (streams: what comes is not known), and `ahead`
- * more where there is room.
+ * more where there is room. Without `yield`, -ENOSPC is not logged. Windows may be put at once.
+ * When store_reserve() says later what the whole need is, they are the first of what is stored
+ * once.
  */
 int store_writer_grow(struct store_writer *w, uint64_t size, uint64_t ahead, store_yield_fn yield,
 		      void *arg, uint64_t *ret_capacity);

@@ -31,12 +31,9 @@ static const struct {
 
 /* An inode to ask: open, or by a path that follows no link in its last part. */
 struct subject {
-	struct tree_image *img;
+	struct tree_look *look;
 	int fd;
 	char path[sizeof("/proc/self/fd/") + 11 + EROFS_NAME_MAX + 1];
-	uint32_t parent;
-	const char *name;
-	struct tree_buf *area;
 };
 
 static ssize_t list_xattrs(const struct subject *s, char *buf, size_t size)
@@ -50,12 +47,23 @@ static ssize_t get_xattr(const struct subject *s, const char *name, void *buf, s
 			  : lgetxattr(s->path, name, buf, size);
 }
 
-static void lose(const struct subject *s, const char *name, const char *why)
+/* Kept until it is emitted, where losses are said in the order of the tree. */
+static int lose(const struct subject *s, const char *text)
+{
+	int64_t at = tree_buf_add(&s->look->losses, strlen(text) + 1, 1);
+
+	if (at < 0)
+		return (int)at;
+	memcpy(s->look->losses.p + at, text, strlen(text));
+	return 0;
+}
+
+static int lose_xattr(const struct subject *s, const char *name, const char *why)
 {
 	char text[EROFS_NAME_MAX + 128];
 
 	snprintf(text, sizeof(text), "xattr %s %s", name, why);
-	tree_loss(s->img, s->parent, s->name, text);
+	return lose(s, text);
 }
 
 static int add_entry(const struct subject *s, enum erofs_xattr_index index, const char *name,
@@ -63,22 +71,21 @@ static int add_entry(const struct subject *s, enum erofs_xattr_index index, cons
 {
 	size_t name_len = strlen(name), header = sizeof(struct erofs_xattr_header);
 	size_t len = ALIGN_UP(sizeof(struct erofs_xattr_entry) + name_len + size, 4);
+	struct tree_buf *area = &s->look->xattrs;
 	struct erofs_xattr_entry *e;
 	int64_t at;
 
-	if (s->area->len == 0) {
-		at = tree_buf_add(s->area, header, 1);
+	if (area->len == 0) {
+		at = tree_buf_add(area, header, 1);
 		if (at < 0)
 			return (int)at;
 	}
-	if (s->area->len + len > EROFS_XATTR_AREA(EROFS_XATTR_ICOUNT_MAX)) {
-		lose(s, name, "does not fit: an inode carries 256 KiB of xattrs");
-		return 0;
-	}
-	at = tree_buf_add(s->area, len, 1);
+	if (area->len + len > EROFS_XATTR_AREA(EROFS_XATTR_ICOUNT_MAX))
+		return lose_xattr(s, name, "does not fit: an inode carries 256 KiB of xattrs");
+	at = tree_buf_add(area, len, 1);
 	if (at < 0)
 		return (int)at;
-	e = (struct erofs_xattr_entry *)(s->area->p + at);
+	e = (struct erofs_xattr_entry *)(area->p + at);
 	e->name_len = (uint8_t)name_len;
 	e->name_index = (uint8_t)index;
 	e->value_size = htole16((uint16_t)size);
@@ -99,14 +106,10 @@ static int add_xattr(const struct subject *s, const char *name)
 				      : strncmp(name, prefixes[i].prefix, skip) == 0)
 			break;
 	}
-	if (i == ARRAY_SIZE(prefixes)) {
-		lose(s, name, "is of a kind that cannot be carried");
-		return 0;
-	}
-	if (strcmp(name, EROFS_PKRAM_FLAGS_XATTR) == 0) {
-		lose(s, name, "has the name under which inode flags are kept");
-		return 0;
-	}
+	if (i == ARRAY_SIZE(prefixes))
+		return lose_xattr(s, name, "is of a kind that cannot be carried");
+	if (strcmp(name, EROFS_PKRAM_FLAGS_XATTR) == 0)
+		return lose_xattr(s, name, "has the name under which inode flags are kept");
 	value = malloc(XATTR_SIZE_MAX);
 	if (!value)
 		return -ENOMEM;
@@ -118,27 +121,27 @@ static int add_xattr(const struct subject *s, const char *name)
 		if (errno != E2BIG && errno != ERANGE)
 			return -errno;
 	}
-	if (size < 0 || size > EROFS_XATTR_VALUE_MAX) {
-		lose(s, name, "is larger than 65535 bytes");
-		return 0;
-	}
+	if (size < 0 || size > EROFS_XATTR_VALUE_MAX)
+		return lose_xattr(s, name, "is larger than 65535 bytes");
 	return add_entry(s, prefixes[i].index, name + skip, value, (size_t)size);
 }
 
 static int add_flags(const struct subject *s)
 {
 	/* The kernel writes an int, whatever the request's number says. */
-	unsigned int flags = 0;
+	unsigned int flags = 0, other;
 	pkram_le32 value;
+	char text[64];
+	int r;
 
 	if (s->fd < 0 || ioctl(s->fd, FS_IOC_GETFLAGS, &flags) < 0)
 		return 0;
-	if (flags & ~(EROFS_PKRAM_FLAGS | FLAGS_OF_STORAGE)) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "inode flags 0x%x cannot be carried",
-			 flags & ~(EROFS_PKRAM_FLAGS | FLAGS_OF_STORAGE));
-		tree_loss(s->img, s->parent, s->name, text);
+	other = flags & ~(EROFS_PKRAM_FLAGS | FLAGS_OF_STORAGE);
+	if (other) {
+		snprintf(text, sizeof(text), "inode flags 0x%x cannot be carried", other);
+		r = lose(s, text);
+		if (r < 0)
+			return r;
 	}
 	flags &= EROFS_PKRAM_FLAGS;
 	if (!flags)
@@ -147,18 +150,17 @@ static int add_flags(const struct subject *s)
 	return add_entry(s, EROFS_XATTR_TRUSTED, EROFS_PKRAM_FLAGS_NAME, &value, sizeof(value));
 }
 
-int tree_attr_get(struct tree_image *img, int fd, int dirfd, uint32_t parent, const char *name,
-		  struct tree_buf *area)
+int tree_attr_get(struct tree_look *l)
 {
-	struct subject s = { .img = img, .fd = fd, .parent = parent, .name = name, .area = area };
+	struct subject s = { .look = l, .fd = l->file.fd };
 	/* Most inodes have few xattrs or none; the kernel clears as much as it is offered. */
 	char small[256], *list = small;
 	_cleanup_free_ char *large = NULL;
 	ssize_t len;
 	int r;
 
-	area->len = 0;
-	snprintf(s.path, sizeof(s.path), "/proc/self/fd/%d/%s", dirfd, name ? name : "");
+	if (s.fd < 0)
+		snprintf(s.path, sizeof(s.path), "/proc/self/fd/%d/%s", l->dirfd, l->name);
 	r = add_flags(&s);
 	if (r < 0)
 		return r;
@@ -172,11 +174,8 @@ int tree_attr_get(struct tree_image *img, int fd, int dirfd, uint32_t parent, co
 	if (len < 0) {
 		if (errno == ENOTSUP)
 			return 0;
-		if (errno == E2BIG || errno == ERANGE) {
-			tree_loss(img, parent, name,
-				  "more than 64 KiB of xattr names cannot be carried");
-			return 0;
-		}
+		if (errno == E2BIG || errno == ERANGE)
+			return lose(&s, "more than 64 KiB of xattr names cannot be carried");
 		return -errno;
 	}
 	for (char *p = list; p < list + len; p += strlen(p) + 1) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * EROFS records into the image's two buffers, and the final layout: only when the whole tree was
- * seen is it known where directories and data start, so addresses are put in at the end, in one
- * pass.
+ * EROFS records into the image's two buffers, and the layout of the data. Only when the whole tree
+ * was seen is it known where directories and data start: until then addresses count from the start
+ * of their zone, and are shifted at the end, in one pass.
  */
 #include "tree-save.h"
 
@@ -10,7 +10,7 @@
 #include <sys/sysmacros.h>
 #include <xxhash.h>
 
-/* Files from this size on start on a huge page of the image, which a large node maps as one. */
+/* Files from this size on start on a huge page of the data, which a large node maps as one. */
 #define ALIGNED_SIZE (64 * MIB)
 #define HUGE_BLOCKS (PKRAM_HUGE / TREE_BLOCK)
 
@@ -95,6 +95,13 @@ static size_t block_entries(const struct tree_entry *entries, size_t n, size_t *
 	return i;
 }
 
+static int too_large(const struct tree_image *img)
+{
+	return log_error_errno(img->ctx, -EFBIG,
+			       "%s: an image of more than 16 TiB is not possible; save its parts "
+			       "one by one", img->path);
+}
+
 int tree_emit_dir(struct tree_image *img, uint64_t nid, const struct tree_entry *entries, size_t n,
 		  const char *names)
 {
@@ -131,74 +138,93 @@ int tree_emit_dir(struct tree_image *img, uint64_t nid, const struct tree_entry 
 	return 0;
 }
 
-static int add_run(struct tree_image *img, uint32_t source, uint64_t off, uint64_t blk,
-		   uint64_t blocks)
+static int add_run(struct tree_image *img, uint32_t source, uint64_t off, uint64_t blocks,
+		   struct tree_look *l)
 {
 	struct tree_run *last = img->n_runs ? &img->runs[img->n_runs - 1] : NULL;
 	int r;
 
-	if (blk + blocks >= UINT32_MAX)
-		return log_error_errno(img->ctx, -EFBIG,
-				       "%s: an image of more than 16 TiB is not possible; save its "
-				       "parts one by one", img->path);
+	if (img->blocks + blocks >= UINT32_MAX)
+		return too_large(img);
 	if (last && last->source == source &&
 	    last->off + (uint64_t)last->blocks * TREE_BLOCK == off) {
 		last->blocks += (uint32_t)blocks;
-		return 0;
+	} else {
+		r = array_grow(&img->runs, &img->cap_runs, img->n_runs + 1, sizeof(*img->runs));
+		if (r < 0)
+			return r;
+		img->runs[img->n_runs++] = (struct tree_run){
+			.off = off, .blk = (uint32_t)img->blocks, .blocks = (uint32_t)blocks,
+			.source = source,
+		};
 	}
-	r = array_grow(&img->runs, &img->cap_runs, img->n_runs + 1, sizeof(*img->runs));
-	if (r < 0)
-		return r;
-	img->runs[img->n_runs++] = (struct tree_run){
-		.off = off, .blk = (uint32_t)blk, .blocks = (uint32_t)blocks, .source = source,
-	};
-	return 0;
+	r = tree_early_add(img, img->blocks, blocks, l);
+	img->blocks += blocks;
+	img->sources[source].flags |= SOURCE_DATA;
+	return r;
+}
+
+static uint64_t chunk_size(const struct erofs_inode *inode)
+{
+	return (uint64_t)EROFS_BLOCK << (le32toh(inode->u.chunk_format) & EROFS_CHUNK_BITS_MASK);
+}
+
+static bool is_chunked(const struct erofs_inode *inode)
+{
+	return le16toh(inode->format) >> EROFS_FORMAT_LAYOUT_SHIFT == EROFS_CHUNK_BASED;
 }
 
 /* Gives each chunk with data its place. */
-static int place_chunks(struct tree_image *img, uint32_t source, struct erofs_inode *inode,
-			uint64_t *blk)
+static int place_chunks(struct tree_image *img, uint32_t source, struct erofs_inode *inode)
 {
-	uint64_t size = le64toh(inode->size), chunk, off = 0;
+	uint64_t size = le64toh(inode->size), chunk = chunk_size(inode), off = 0;
 	pkram_le32 *map = tree_emit_tail(img, img->sources[source].nid);
 
-	chunk = (uint64_t)EROFS_BLOCK << (le32toh(inode->u.chunk_format) & EROFS_CHUNK_BITS_MASK);
 	for (; off < size; off += MIN(chunk, size - off), map++) {
 		uint64_t blocks = (MIN(chunk, size - off) + TREE_BLOCK - 1) / TREE_BLOCK;
+		uint64_t blk = img->blocks;
 		int r;
 
 		if (*map == htole32(EROFS_NULL_ADDR))
 			continue;
-		r = add_run(img, source, off, *blk, blocks);
+		r = add_run(img, source, off, blocks, NULL);
 		if (r < 0)
 			return r;
-		*map = htole32((uint32_t)*blk);
-		*blk += blocks;
-		img->sources[source].flags |= SOURCE_DATA;
+		*map = htole32((uint32_t)blk);
 	}
 	return 0;
 }
 
-static int place_data(struct tree_image *img, uint32_t source, struct erofs_inode *inode,
-		      uint64_t *blk)
+int tree_emit_data(struct tree_image *img, uint32_t source, struct tree_look *l)
 {
-	uint64_t size = le64toh(inode->size), blocks;
-	int r;
+	struct erofs_inode *inode = tree_inode(img, img->sources[source].nid);
+	uint64_t size = le64toh(inode->size);
 
-	if (size == 0)
-		return 0;
-	if (le16toh(inode->format) >> EROFS_FORMAT_LAYOUT_SHIFT == EROFS_CHUNK_BASED)
-		return place_chunks(img, source, inode, blk);
+	if (is_chunked(inode))
+		return place_chunks(img, source, inode);
 	if (size >= ALIGNED_SIZE)
-		*blk = ALIGN_UP(*blk, HUGE_BLOCKS);
-	blocks = size / TREE_BLOCK + (size % TREE_BLOCK != 0);
-	r = add_run(img, source, 0, *blk, blocks);
-	if (r < 0)
-		return r;
-	inode->u.blkaddr = htole32((uint32_t)*blk);
-	img->sources[source].flags |= SOURCE_DATA;
-	*blk += blocks;
-	return 0;
+		img->blocks = ALIGN_UP(img->blocks, HUGE_BLOCKS);
+	inode->u.blkaddr = htole32((uint32_t)img->blocks);
+	return add_run(img, source, 0, size / TREE_BLOCK + (size % TREE_BLOCK != 0), l);
+}
+
+/* Addresses of data count from the start of the image's data until that is known. */
+static void shift_inode(struct tree_image *img, uint64_t nid, uint32_t blocks)
+{
+	struct erofs_inode *inode = tree_inode(img, nid);
+	uint64_t size = le64toh(inode->size), chunks;
+	pkram_le32 *map;
+
+	if (!is_chunked(inode)) {
+		if (size)
+			inode->u.blkaddr = htole32(le32toh(inode->u.blkaddr) + blocks);
+		return;
+	}
+	map = tree_emit_tail(img, nid);
+	chunks = size / chunk_size(inode) + (size % chunk_size(inode) != 0);
+	for (uint64_t i = 0; i < chunks; i++)
+		if (map[i] != htole32(EROFS_NULL_ADDR))
+			map[i] = htole32(le32toh(map[i]) + blocks);
 }
 
 static void put_superblock(struct tree_image *img)
@@ -226,7 +252,7 @@ static void put_superblock(struct tree_image *img)
 
 int tree_emit_finish(struct tree_image *img)
 {
-	uint64_t blk;
+	uint32_t dirs, front;
 	int64_t r;
 
 	r = tree_buf_add(&img->inodes, 0, EROFS_BLOCK);
@@ -234,22 +260,23 @@ int tree_emit_finish(struct tree_image *img)
 		return (int)r;
 	img->dirs_off = img->inodes.len;
 	img->meta_size = img->dirs_off + img->dirs.len;
-	blk = img->meta_size / TREE_BLOCK;
+	img->size = img->meta_size + img->blocks * TREE_BLOCK;
+	if (img->size / TREE_BLOCK >= UINT32_MAX)
+		return too_large(img);
+	dirs = (uint32_t)(img->dirs_off / TREE_BLOCK);
+	front = (uint32_t)(img->meta_size / TREE_BLOCK);
 	for (size_t i = 0; i < img->n_sources; i++) {
 		struct erofs_inode *inode = tree_inode(img, img->sources[i].nid);
 		unsigned int mode = le16toh(inode->mode);
 
-		r = 0;
 		if (S_ISREG(mode))
-			r = place_data(img, (uint32_t)i, inode, &blk);
+			shift_inode(img, img->sources[i].nid, front);
 		else if (S_ISDIR(mode) ||
 			 (S_ISLNK(mode) && inode->format == htole16(EROFS_FORMAT_EXTENDED)))
-			inode->u.blkaddr = htole32(le32toh(inode->u.blkaddr) +
-						   (uint32_t)(img->dirs_off / EROFS_BLOCK));
-		if (r < 0)
-			return (int)r;
+			inode->u.blkaddr = htole32(le32toh(inode->u.blkaddr) + dirs);
 	}
-	img->size = blk * TREE_BLOCK;
+	for (size_t i = 0; i < img->n_runs; i++)
+		img->runs[i].blk += front;
 	put_superblock(img);
 	return 0;
 }

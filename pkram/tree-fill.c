@@ -61,9 +61,8 @@ static void copy_front(const struct fill *f)
 	}
 }
 
-/* Reads bytes of a file; what is missing becomes zeroes. */
-static int read_file(struct tree_image *img, const struct tree_file *file, uint64_t off, size_t len,
-		     uint8_t *buf)
+int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_t off, size_t len,
+		   uint8_t *buf)
 {
 	const struct tree_source *s = &img->sources[file->source];
 	uint64_t size = le64toh(tree_inode(img, s->nid)->size);
@@ -95,7 +94,7 @@ static int read_run(const struct fill *f, const struct tree_file *file, const st
 {
 	uint64_t from = MAX(f->off, run_start(run)), to = MIN(f->end, run_end(run));
 
-	return read_file(f->img, file, run->off + (from - run_start(run)), to - from,
+	return tree_file_read(f->img, file, run->off + (from - run_start(run)), to - from,
 			 f->buf + (from - f->off));
 }
 

@@ -84,8 +84,8 @@ static int open_root(struct tree_image *img, const char *path)
 	return r < 0 ? r : find_mount(img, &st);
 }
 
-static int image_new(struct pkram_ctx *ctx, const char *path, const struct tree_scan_options *o,
-		     bool probe, struct tree_image **ret)
+int tree_image_new(struct pkram_ctx *ctx, const char *path, const struct tree_scan_options *o,
+		   struct tree_image **ret)
 {
 	_cleanup_(tree_image_free_p) struct tree_image *img = calloc(1, sizeof(*img));
 	int r;
@@ -94,44 +94,36 @@ static int image_new(struct pkram_ctx *ctx, const char *path, const struct tree_
 		return -ENOMEM;
 	img->ctx = pkram_ref(ctx);
 	img->opts = *o;
-	img->probe = probe;
 	img->root_fd = -1;
+	img->sigio_harmless = tree_sigio_harmless();
 	pthread_mutex_init(&img->lock, NULL);
 	tree_dirs_init(&img->open_dirs);
 	r = open_root(img, path);
-	if (r < 0)
-		return r;
-	start_clock(img);
-	r = tree_scan(img);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(img);
 	return 0;
 }
 
-int tree_image_scan(struct pkram_ctx *ctx, const char *path, const struct tree_scan_options *o,
-		    struct tree_image **ret)
+int tree_image_scan(struct tree_image *img, const struct tree_sink *sink)
 {
-	_cleanup_(tree_image_free_p) struct tree_image *img = NULL;
 	int r;
 
-	r = image_new(ctx, path, o, false, &img);
+	img->early.sink = sink;
+	start_clock(img);
+	r = tree_scan(img);
 	if (r < 0)
 		return r;
 	if (img->losses > TREE_NAMED_MAX)
-		pkram_log_warning(ctx, "%s: %llu more things below cannot be carried", img->path,
-				  (unsigned long long)img->losses - TREE_NAMED_MAX);
-	if (img->losses && !o->allow_lossy)
+		pkram_log_warning(img->ctx, "%s: %llu more things below cannot be carried",
+				  img->path, (unsigned long long)img->losses - TREE_NAMED_MAX);
+	if (img->losses && !img->opts.allow_lossy)
 		return -EOPNOTSUPP;
-	if (img->not_quiet && !o->live) {
+	if (img->not_quiet && !img->opts.live) {
 		tree_named_end(img);
 		return -EBUSY;
 	}
-	r = tree_emit_finish(img);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(img);
-	return 0;
+	return tree_emit_finish(img);
 }
 
 int tree_source_check(struct pkram_ctx *ctx, const char *path, uint64_t fingerprint)
@@ -140,7 +132,12 @@ int tree_source_check(struct pkram_ctx *ctx, const char *path, uint64_t fingerpr
 	_cleanup_(tree_image_free_p) struct tree_image *img = NULL;
 	int r;
 
-	r = image_new(ctx, path, &o, true, &img);
+	r = tree_image_new(ctx, path, &o, &img);
+	if (r < 0)
+		return r;
+	img->probe = true;
+	start_clock(img);
+	r = tree_scan(img);
 	if (r < 0)
 		return r;
 	tree_named_end(img);

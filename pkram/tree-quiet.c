@@ -14,6 +14,10 @@
 #include <sys/sysmacros.h>
 
 #include "machine.h"
+#include "work.h"
+
+/* Sources that a thread compares at once. */
+#define CHECK_CHUNK 256u
 
 int tree_open(int dirfd, const char *name, int flags)
 {
@@ -38,13 +42,21 @@ int tree_statx(int dirfd, const char *name, struct statx *ret_st)
 	return 0;
 }
 
-enum tree_lease tree_lease(int fd)
+bool tree_sigio_harmless(void)
+{
+	struct sigaction sa;
+
+	return sigaction(SIGIO, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN;
+}
+
+enum tree_lease tree_lease(const struct tree_image *img, int fd)
 {
 	/*
-	 * SIGIO, which tells that somebody waits for the lease, would end the process; SIGURG does
-	 * nothing.
+	 * SIGIO, which tells that somebody waits for the lease, would end a process that does not
+	 * ignore it; SIGURG does nothing.
 	 */
-	if (fcntl(fd, F_SETSIG, SIGURG) == 0 && fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
+	if ((img->sigio_harmless || fcntl(fd, F_SETSIG, SIGURG) == 0) &&
+	    fcntl(fd, F_SETLEASE, F_RDLCK) == 0)
 		return LEASE_HELD;
 	return errno == EAGAIN ? LEASE_REFUSED : LEASE_NONE;
 }
@@ -205,7 +217,7 @@ static int cannot(struct tree_image *img, uint32_t source, int r)
 	return log_error_errno(img->ctx, r, "%s: cannot be read: %m", path ? path : img->path);
 }
 
-static int add_unleased(struct tree_image *img, uint32_t source)
+int tree_add_unleased(struct tree_image *img, uint32_t source)
 {
 	int r;
 
@@ -242,10 +254,10 @@ int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref 
 	fd = tree_open(dir->fd, name, 0);
 	if (fd < 0)
 		return cannot(img, source, fd);
-	lease = tree_lease(fd);
+	lease = tree_lease(img, fd);
 	if (lease == LEASE_REFUSED)
 		tree_has_writer(img, source, NULL, img->devs[s->dev].dev, s->ino);
-	r = lease == LEASE_NONE ? add_unleased(img, source) : 0;
+	r = lease == LEASE_NONE ? tree_add_unleased(img, source) : 0;
 	if (r == 0)
 		r = tree_statx(fd, "", &st);
 	if (r < 0)
@@ -280,27 +292,23 @@ void tree_file_close(struct tree_image *img, struct tree_file *file)
 	file->fd = -1;
 }
 
+struct check {
+	struct tree_image *img;
+	struct tree_dir_ref *dirs;	/* one per worker */
+};
+
 /*
- * Is it still what it was scanned as? What was read is looked at again, so that the files of a tree
- * are of one moment: a lease guards each only while it is read. What was not read is tried for
- * writers, too.
+ * Is it still what it was scanned as? All is looked at again, so that the files of a tree are of
+ * one moment: a lease guards each only while it is read.
  */
 static int check_source(struct tree_image *img, uint32_t source, struct tree_dir_ref *dir)
 {
-	const struct tree_source *s = &img->sources[source];
 	char name[EROFS_NAME_MAX + 1] = "";
-	struct tree_file file;
 	const char *what;
 	struct statx st;
 	int r;
 
-	if (S_ISREG(le16toh(tree_inode(img, s->nid)->mode)) && !(s->flags & SOURCE_DATA)) {
-		r = tree_file_open(img, source, dir, &file);
-		if (r == 0)
-			tree_file_close(img, &file);
-		return r;
-	}
-	r = tree_dirs_get(img, s->parent, dir);
+	r = tree_dirs_get(img, img->sources[source].parent, dir);
 	if (r < 0)
 		return cannot(img, source, r);
 	if (source != 0)
@@ -312,6 +320,36 @@ static int check_source(struct tree_image *img, uint32_t source, struct tree_dir
 	if (what)
 		tree_not_quiet(img, source, NULL, what);
 	return 0;
+}
+
+static int check_chunk(void *arg, unsigned int worker, uint64_t chunk)
+{
+	struct check *c = arg;
+	size_t end = MIN((size_t)(chunk + 1) * CHECK_CHUNK, c->img->n_sources);
+	int r = 0;
+
+	for (size_t i = (size_t)chunk * CHECK_CHUNK; i < end && r == 0; i++)
+		if (!(c->img->sources[i].flags & SOURCE_UNCHECKED))
+			r = check_source(c->img, (uint32_t)i, &c->dirs[worker]);
+	return r;
+}
+
+static int check_sources(struct tree_image *img)
+{
+	uint64_t chunks = (img->n_sources + CHECK_CHUNK - 1) / CHECK_CHUNK;
+	unsigned int threads = ctx_threads(img->ctx, chunks);
+	struct check c = { .img = img, .dirs = calloc(threads, sizeof(*c.dirs)) };
+	int r;
+
+	if (!c.dirs)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < threads; i++)
+		c.dirs[i] = TREE_DIR_REF_NONE;
+	r = work_run(img->ctx, threads, chunks, check_chunk, &c);
+	for (unsigned int i = 0; i < threads; i++)
+		tree_dirs_put(img, &c.dirs[i]);
+	free(c.dirs);
+	return r;
 }
 
 struct unleased {
@@ -377,13 +415,9 @@ static int check_unleased(struct tree_image *img)
 
 int tree_image_finish(struct tree_image *img, bool *ret_live)
 {
-	struct tree_dir_ref dir = TREE_DIR_REF_NONE;
-	int r = 0;
+	int r;
 
-	for (size_t i = 0; i < img->n_sources && r == 0; i++)
-		if (!(img->sources[i].flags & SOURCE_UNCHECKED))
-			r = check_source(img, (uint32_t)i, &dir);
-	tree_dirs_put(img, &dir);
+	r = check_sources(img);
 	if (r == 0)
 		r = check_unleased(img);
 	if (r < 0)

@@ -7,12 +7,15 @@
  *
  *	tree-image.c	from its start to its end
  *	tree-scan.c	walks the tree
+ *	tree-look.c	one entry: all that is asked of the filesystem
  *	tree-attr-get.c	xattrs and inode flags of one inode
+ *	tree-links.c	inodes with several names
+ *	tree-early.c	windows of small files, while the tree is scanned
  *	tree-holes.c	hole maps, and the chunk size that costs least
- *	tree-emit.c	EROFS records into the buffers; the final layout
+ *	tree-emit.c	EROFS records into the buffers; the layout of the data
  *	tree-source.c	descriptors of the source's directories, few at a time; paths for messages
  *	tree-quiet.c	is a source what it was, and does nobody write to it
- *	tree-fill.c	any part of the image
+ *	tree-fill.c	any part of the image, when it is laid out
  */
 #pragma once
 
@@ -48,7 +51,10 @@ struct tree_source {
 	uint32_t blocks;		/* low bits of st_blocks */
 };
 
-/* @blocks of the image from @blk hold the bytes of @source from @off. Sorted by @blk. */
+/*
+ * @blocks of the image (until it is laid out: of its data) from @blk hold the bytes of @source from
+ * @off. Sorted by @blk.
+ */
 struct tree_run {
 	uint64_t off;
 	uint32_t blk;
@@ -93,6 +99,75 @@ struct tree_file {
 	uint64_t left;			/* ... bytes of its runs that are still to be filled */
 };
 
+struct tree_segment {
+	uint64_t off, end;		/* multiples of TREE_BLOCK, also behind the file's end */
+};
+
+struct tree_segments {
+	struct tree_segment *s;
+	size_t n, cap;
+};
+
+/* Content up to this size is read while a file is open for the first look. */
+#define TREE_LOOK_BYTES (16 * KIB)
+
+/* An entry to look at, and what was found. The buffers serve one entry after the other. */
+struct tree_look {
+	const char *name;
+	int dirfd;
+	unsigned char d_type;
+
+	int error;			/* it could not be looked at */
+	struct statx st;
+	uint64_t fs_magic;
+	uint32_t dev;			/* index into devs, when it is emitted */
+	bool foreign;			/* root of another mount: not gone into */
+	bool writer;			/* somebody has it open for writing */
+	bool busy;			/* ... and holds a lease on it: it cannot be opened */
+	bool sparse;			/* @segments have holes between them */
+	bool read;			/* @bytes are its content */
+	bool keep;			/* @file stays open until the content is in its place */
+	struct tree_file file;
+	int64_t since;			/* before the lease was asked for */
+	const char *what;		/* it is not quiet, and why */
+	struct tree_segments segments;	/* of a regular file that was not read */
+	struct tree_buf xattrs;		/* as they stand in the image */
+	struct tree_buf losses;		/* texts, each with its NUL */
+	uint8_t *bytes;			/* TREE_LOOK_BYTES: content, or a symlink's target */
+	size_t len;
+};
+
+/* Bytes [start, end) of the data are the content of one file, or come later. */
+struct tree_early_piece {
+	uint64_t start, end;
+	struct tree_look *look;		/* NULL: later */
+};
+
+struct tree_early {
+	const struct tree_sink *sink;	/* NULL: nothing is given any more */
+	struct tree_early_piece *pieces; /* of what is being looked at; sorted */
+	size_t n_pieces, cap_pieces;
+	/* The last window, of which all bytes up to @end are there; NULL: not all. */
+	struct tree_early_part {
+		uint8_t *bytes;
+		uint64_t end;
+	} part;
+	uint8_t *held, *spare;		/* for the last window, and for the one after it */
+	uint8_t **bounce;		/* one per worker */
+	unsigned int n_bounce;
+};
+
+struct tree_link {
+	uint64_t ino;
+	uint32_t dev;
+	uint32_t source;		/* TREE_NO_SOURCE: empty slot */
+};
+
+struct tree_links {
+	struct tree_link *links;
+	size_t n, cap;
+};
+
 struct tree_image {
 	struct pkram_ctx *ctx;
 	struct tree_scan_options opts;
@@ -108,6 +183,7 @@ struct tree_image {
 	struct tree_buf dirs;		/* directory blocks, long symlinks */
 	uint64_t dirs_off;		/* where they lie in the image */
 	uint64_t meta_size, size, data;
+	uint64_t blocks;		/* of data */
 	uint64_t fingerprint;
 	bool chunked;			/* some file is CHUNK_BASED */
 
@@ -120,6 +196,10 @@ struct tree_image {
 	struct pkram_hole *holes;
 	size_t n_holes, cap_holes;
 	struct tree_dirs open_dirs;
+	struct tree_look *looks;	/* while it is scanned */
+	size_t n_looks;
+	struct tree_early early;
+	bool sigio_harmless;
 
 	struct timespec started;	/* what changed later is not quiet */
 	pthread_mutex_t lock;		/* for all below */
@@ -178,28 +258,50 @@ struct tree_entry {
  */
 int tree_emit_dir(struct tree_image *img, uint64_t nid, const struct tree_entry *entries, size_t n,
 		  const char *names);
-/* Lays out the data, and puts all addresses and the superblock in. */
+/* Gives a regular file's content its place. */
+int tree_emit_data(struct tree_image *img, uint32_t source, struct tree_look *l);
+/* Lays out the whole: shifts all addresses, and puts the superblock in. */
 int tree_emit_finish(struct tree_image *img);
+
+/* --- tree-look.c --- */
+
+/* Makes a look ready for the next entry: @name, @dirfd and @d_type are for the caller to set. */
+void tree_look_reset(struct tree_look *l);
+/* Looks at an entry; says nothing. From any thread, while nothing is emitted. */
+void tree_look(const struct tree_image *img, struct tree_look *l);
+/* The same for the root of the tree. */
+void tree_look_root(const struct tree_image *img, struct tree_look *l);
+void tree_look_done(struct tree_look *l);
 
 /* --- tree-attr-get.c --- */
 
 /*
- * Reads xattrs and inode flags into an EROFS xattr area (empty: none). Of a file that is not
- * opened, @fd is -1 and @dirfd, @name say where it is. @parent is for messages.
+ * Reads xattrs and inode flags into an EROFS xattr area (empty: none). Of a file that is not open,
+ * @dirfd and @name say where it is.
  */
-int tree_attr_get(struct tree_image *img, int fd, int dirfd, uint32_t parent, const char *name,
-		  struct tree_buf *area);
+int tree_attr_get(struct tree_look *l);
+
+/* --- tree-links.c --- */
+
+/* The source of an inode that was emitted already, or TREE_NO_SOURCE. */
+uint32_t tree_links_find(const struct tree_links *t, uint64_t ino, uint32_t dev);
+int tree_links_add(struct tree_links *t, uint64_t ino, uint32_t dev, uint32_t source);
+
+/* --- tree-early.c --- */
+
+static inline bool tree_early_wanted(const struct tree_image *img)
+{
+	return img->early.sink != NULL;
+}
+
+/* The next data of the image: @blocks from @blk are a file's content. @l: what was found of it. */
+int tree_early_add(struct tree_image *img, uint64_t blk, uint64_t blocks, struct tree_look *l);
+struct work_pool;
+/* Gives away the windows that are whole now; closes the files of all looks. */
+int tree_early_run(struct tree_image *img, struct work_pool *pool);
+void tree_early_end(struct tree_image *img);
 
 /* --- tree-holes.c --- */
-
-struct tree_segment {
-	uint64_t off, end;		/* multiples of TREE_BLOCK, also behind the file's end */
-};
-
-struct tree_segments {
-	struct tree_segment *s;
-	size_t n, cap;
-};
 
 /* Where a file has data. */
 int tree_holes_map(int fd, uint64_t size, bool hugetlb, uint64_t blocks,
@@ -240,7 +342,11 @@ enum tree_lease { LEASE_HELD, LEASE_REFUSED, LEASE_NONE };
 /*
  * Asks for a read lease: refused while somebody has the file open for writing or mapped writable.
  */
-enum tree_lease tree_lease(int fd);
+enum tree_lease tree_lease(const struct tree_image *img, int fd);
+/* Whether the signal of a lease may come as it is: one system call less per file. */
+bool tree_sigio_harmless(void);
+/* Remembers a file whose writers only /proc can tell. */
+int tree_add_unleased(struct tree_image *img, uint32_t source);
 
 #define TREE_NO_SOURCE UINT32_MAX
 
@@ -267,3 +373,9 @@ int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref 
 		   struct tree_file *ret);
 /* Compares it with what was scanned, and closes it. */
 void tree_file_close(struct tree_image *img, struct tree_file *file);
+
+/* --- tree-fill.c --- */
+
+/* Reads bytes of a file; what is missing becomes zeroes. */
+int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_t off, size_t len,
+		   uint8_t *buf);

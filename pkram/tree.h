@@ -2,8 +2,9 @@
 /*
  * Trees: between a directory of files and an EROFS image. Knows nothing of where images are kept.
  *
- * Save: tree_image_scan() reads the tree's metadata and lays the whole image out (every position is
- * known), then tree_image_fill() gives any part of it, from any thread, in any order.
+ * Save: tree_image_scan() reads the tree's metadata (and content of small files, for those who want
+ * it at once) and lays the whole image out: every position is known. tree_image_fill() gives any
+ * part of it, from any thread, in any order.
  * Restore: tree_view_new() validates an image's metadata once into an immutable view; nothing above
  * it ever looks at raw EROFS records. tree_restore_*() builds the tree from verified bytes in any
  * order.
@@ -15,7 +16,7 @@
 
 #define TREE_BLOCK 4096u
 
-/* --- save (tree-scan.c, tree-emit.c, tree-fill.c, tree-quiet.c) --- */
+/* --- save (tree-save.h says which file does what) --- */
 
 struct tree_image;
 
@@ -25,10 +26,26 @@ struct tree_scan_options {
 	bool cross_mounts;
 };
 
-/* Scans `path` (a directory or one non-directory) and lays out its image. Everything refused is
- * logged. */
-int tree_image_scan(struct pkram_ctx *ctx, const char *path, const struct tree_scan_options *o,
-		    struct tree_image **ret);
+/*
+ * Takes parts of the image while the tree is still being scanned: whole windows of its data,
+ * counted from where the data starts. What is not given, and may be all, is asked for with
+ * tree_image_fill().
+ */
+struct tree_sink {
+	/* Whether there is room for the first `size` bytes of data: 1; 0 ends the giving. */
+	int (*room)(void *arg, uint64_t size);
+	/* Where window `index` is to be made; `bounce` has PKRAM_WINDOW bytes. From any thread. */
+	void *(*window)(void *arg, uint64_t index, void *bounce);
+	/* It is made, in the memory that was asked for. From any thread. */
+	int (*put)(void *arg, uint64_t index, void *bytes);
+	void *arg;
+};
+
+/* Opens `path`: a directory or one non-directory. */
+int tree_image_new(struct pkram_ctx *ctx, const char *path, const struct tree_scan_options *o,
+		   struct tree_image **ret);
+/* Scans the tree and lays out its image; once. Everything refused is logged. `sink` may be NULL. */
+int tree_image_scan(struct tree_image *img, const struct tree_sink *sink);
 struct tree_image *tree_image_free(struct tree_image *img);
 DEFINE_CLEANUP(struct tree_image *, tree_image_free)
 
@@ -47,6 +64,7 @@ struct tree_image_info {
 				      NULL */
 };
 
+/* Before the scan only `source` and `single`, `fs_type` and `mount_options` are known. */
 void tree_image_info(const struct tree_image *img, struct tree_image_info *ret);
 
 /*

@@ -156,6 +156,8 @@ int main(int argc, char **argv)
 
 	occupy_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
+	/* Of leases: ignored, it need not be turned into another signal for each file. */
+	signal(SIGIO, SIG_IGN);
 	/* Not LC_NUMERIC: JSON and messages have a point in their numbers. */
 	setlocale(LC_CTYPE, "");
 	code = flush_stdout(run(&cmd, argc, argv));

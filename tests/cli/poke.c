@@ -7,7 +7,7 @@
  *	poke FILE set FIELD VALUE		of the newest superblock, which is sealed again
  *
  * PLACE is new (the newest superblock), old (the other one), rows (the newest catalog), or, with
- * the node's name after a colon, block, copy, data, mirror: the first row of that kind.
+ * the node's name after a colon, block, copy, data, mirror: what rows of that kind say.
  */
 #include <endian.h>
 #include <err.h>
@@ -58,7 +58,8 @@ static struct pkram_row *rows(void)
 	return (struct pkram_row *)(map + newest() * PKRAM_SLOT_SIZE + PKRAM_BLOCK);
 }
 
-static uint64_t row_offset(const char *name, uint32_t kind)
+/* Rows of one kind are the pieces of one space, in their order. */
+static uint64_t row_offset(const char *name, uint32_t kind, uint64_t off)
 {
 	uint64_t n = le64toh(slot(newest())->rows), hash = XXH3_64bits(name, strlen(name)), id = 0;
 	struct pkram_row *r = rows();
@@ -66,9 +67,13 @@ static uint64_t row_offset(const char *name, uint32_t kind)
 	for (uint64_t i = 0; i < n; i++)
 		if (le32toh(r[i].kind) == PKRAM_ROW_NODE && le64toh(r[i].name_hash) == hash)
 			id = le64toh(r[i].id);
-	for (uint64_t i = 0; i < n; i++)
-		if (le64toh(r[i].id) == id && le32toh(r[i].kind) == kind)
-			return le64toh(r[i].off);
+	for (uint64_t i = 0; i < n; i++) {
+		if (le64toh(r[i].id) != id || le32toh(r[i].kind) != kind)
+			continue;
+		if (off < le64toh(r[i].len))
+			return le64toh(r[i].off) + off;
+		off -= le64toh(r[i].len);
+	}
 	errx(1, "%s: no such row", name);
 }
 
@@ -97,7 +102,7 @@ static uint64_t find_place(char *word)
 	colon = strchr(word, ':');
 	for (size_t i = 0; colon && i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (strncmp(word, kinds[i].name, (size_t)(colon - word)) == 0)
-			return row_offset(colon + 1, kinds[i].kind) + off;
+			return row_offset(colon + 1, kinds[i].kind, off);
 	errx(1, "%s: no such place", word);
 }
 

@@ -66,6 +66,22 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+/* Opens and scans a tree; */
+static inline int scan_image(struct pkram_ctx *ctx, const char *path,
+			     const struct tree_scan_options *o, struct tree_image **ret)
+{
+	struct tree_image *img = NULL;
+	int r = tree_image_new(ctx, path, o, &img);
+
+	if (r == 0)
+		r = tree_image_scan(img, NULL);
+	if (r == 0)
+		*ret = img;
+	else
+		tree_image_free(img);
+	return r;
+}
+
 static inline int src_dir(const struct fixture *f)
 {
 	must(mkdir(f->src, 0755));

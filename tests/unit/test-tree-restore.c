@@ -294,7 +294,7 @@ static void test_own_image(void **state)
 	/* A change within the scan's own tick of the clock would count as a change during it. */
 	usleep(50000);
 	assert_non_null(realpath("src", path));
-	if (tree_image_scan(ctx, path, &o, &img) < 0)
+	if (tree_image_new(ctx, path, &o, &img) < 0 || tree_image_scan(img, NULL) < 0)
 		fail_msg("%s", last_log);
 	tree_image_info(img, &info);
 	image = (struct image){ .bytes = malloc(info.size), .size = info.size };

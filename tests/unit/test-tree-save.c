@@ -22,7 +22,7 @@ static struct tree_image *make_image(struct fixture *f, const char *path, uint64
 	bool live;
 	int fd;
 
-	if (tree_image_scan(f->ctx, path, &o, &img) < 0)
+	if (scan_image(f->ctx, path, &o, &img) < 0)
 		fail_msg("scan: %s", f->log);
 	tree_image_info(img, info);
 	fd = (int)must(open(f->image, O_RDWR | O_CREAT | O_TRUNC, 0600));
@@ -114,7 +114,7 @@ static void any_cut_gives_the_same(void **state)
 		_cleanup_free_ uint8_t *bytes = NULL;
 		struct tree_image *img = NULL;
 
-		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+		assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
 		tree_image_info(img, &info);
 		bytes = malloc(info.size);
 		memset(bytes, 0x5a, info.size);
@@ -210,7 +210,7 @@ static void hole_maps_are_exact(void **state)
 
 		make_sparse(dir, "holes", size, fixture_random(30));
 		snprintf(path, sizeof(path), "%s/holes", f->src);
-		if (tree_image_scan(f->ctx, path, &o, &img) < 0)
+		if (scan_image(f->ctx, path, &o, &img) < 0)
 			fail_msg("round %u: %s", round, f->log);
 		fd = (int)must(openat(dir, "holes", O_RDONLY));
 		bits = img->n_holes;
@@ -250,10 +250,10 @@ static void losses_are_refused(void **state)
 		if (fsetxattr(fd, names[i], huge, i ? 4 : sizeof(huge), 0) < 0)
 			skip();
 		f->log[0] = '\0';
-		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), -EOPNOTSUPP);
+		assert_int_equal(scan_image(f->ctx, f->src, &o, &img), -EOPNOTSUPP);
 		assert_non_null(strstr(f->log, names[i]));
 		o.allow_lossy = true;
-		assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+		assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
 		tree_image_free(img);
 		must(fremovexattr(fd, names[i]));
 	}
@@ -277,7 +277,7 @@ static void inode_flags_have_an_xattr(void **state)
 	if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0)
 		skip();
 	snprintf(path, sizeof(path), "%s/file", f->src);
-	assert_int_equal(tree_image_scan(f->ctx, path, &o, &img), 0);
+	assert_int_equal(scan_image(f->ctx, path, &o, &img), 0);
 	e = (void *)((uint8_t *)(tree_inode(img, img->sources[1].nid) + 1) +
 		     sizeof(struct erofs_xattr_header));
 	assert_int_equal(e->name_index, EROFS_XATTR_TRUSTED);
@@ -310,7 +310,7 @@ static int scan_mounts(struct fixture *f)
 	dir = (int)must(open(below, O_RDONLY));
 	make_file(dir, "inside", 10, 0644);
 	close(dir);
-	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
 	tree_image_info(img, &info);
 	assert_int_equal(info.files, 2);
 	assert_string_equal(info.fs_type, "tmpfs");
@@ -320,7 +320,7 @@ static int scan_mounts(struct fixture *f)
 	assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), 0);
 	tree_image_free(img);
 	o.cross_mounts = true;
-	assert_int_equal(tree_image_scan(f->ctx, f->src, &o, &img), 0);
+	assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
 	tree_image_info(img, &info);
 	assert_int_equal(info.files, 3);
 	assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), 0);

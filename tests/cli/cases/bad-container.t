@@ -112,13 +112,13 @@ $ pkram get stream >out; echo $?; cmp out <(seq 300000 | head -c 1M)
 | 4
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x900000)
 $ reset; poke region flip data:tree+3000000; pkram verify
-! pkram: tree: damaged: 1048576 bytes at 2105344 (region offset 0x602000)
+! pkram: tree: damaged: 1048576 bytes at 2105344 (region offset 0x600000)
 ! pkram: tree: damaged: numbers
 [4]
 $ reset; poke region flip data:tree+40; pkram verify; pkram get tree >out; cmp out <(pkram -r file:good get tree)
 ! pkram: tree: one of the two copies of its metadata is damaged; the other one serves: save it again
 $ poke region flip mirror:tree+40; pkram verify
-! pkram: tree: damaged: 8192 bytes at 0 (region offset 0x400000)
+! pkram: tree: damaged: 8192 bytes at 0 (region offset 0x73d000)
 ! pkram: tree: the tree's own metadata is damaged: its files cannot be named
 [4]
 

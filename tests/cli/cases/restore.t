@@ -101,7 +101,7 @@ Damage: nothing appears; what is intact is salvaged.
 
 $ mkdir d; seq 100 >d/small; head -c 3M /dev/urandom >d/large; pkram save -q -n d d
 $ poke region flip data:d+2500000; pkram restore --to to d
-! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe02000)
+! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe00000)
 ! pkram: d: damaged: large
 ! pkram: d: not restored; --salvage takes what is intact
 [4]
@@ -110,7 +110,7 @@ $ ls to$PWD/d
 [2]
 $ pkram restore --salvage --to to d
 ! pkram: warning: large: damaged, left out
-! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe02000)
+! pkram: d: damaged: 1048576 bytes at 2105344 (region offset 0xe00000)
 ! pkram: d: damaged: large
 ! pkram: restored 1 node: 2 files, 2.0 MiB in T s, RATE
 [4]

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Content that goes to its place while the tree is still being scanned: a small file is opened once
+ * for its attributes and its bytes. Where data lies is known as soon as it is emitted, but for the
+ * length of the image's front; so windows are counted from the start of the data. Only whole
+ * windows are given away, all others (in them lie parts of large or sparse files, or the last file)
+ * are for tree_image_fill(), which needs to know nothing of this.
+ */
+#include "tree-save.h"
+
+#include "work.h"
+
+/* One call of tree_early_run(). */
+struct run {
+	struct tree_image *img;
+	uint64_t first;			/* index of the first window */
+	uint64_t start, end;		/* of the data that it adds */
+	struct tree_early_part next;
+};
+
+int tree_early_add(struct tree_image *img, uint64_t blk, uint64_t blocks, struct tree_look *l)
+{
+	struct tree_early *e = &img->early;
+	int r;
+
+	if (!e->sink)
+		return 0;
+	r = array_grow(&e->pieces, &e->cap_pieces, e->n_pieces + 1, sizeof(*e->pieces));
+	if (r < 0)
+		return r;
+	e->pieces[e->n_pieces++] = (struct tree_early_piece){
+		.start = blk * TREE_BLOCK, .end = (blk + blocks) * TREE_BLOCK,
+		.look = l && (l->read || l->keep) ? l : NULL,
+	};
+	return 0;
+}
+
+/* The first piece that ends behind @off. */
+static size_t find_piece(const struct tree_early *e, uint64_t off)
+{
+	size_t low = 0, high = e->n_pieces;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (e->pieces[mid].end <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Bytes [off, off + len) of a file, whose last block is filled up with zeroes. */
+static int copy_piece(struct tree_image *img, const struct tree_look *l, uint64_t off, size_t len,
+		      uint8_t *to)
+{
+	size_t have;
+
+	if (!l->read)
+		return tree_file_read(img, &l->file, off, len, to);
+	have = off < l->len ? MIN(l->len - (size_t)off, len) : 0;
+	memcpy(to, l->bytes + off, have);
+	memset(to + have, 0, len - have);
+	return 0;
+}
+
+/* Copies the part [lo, hi) of a window. 1: all of it is there; 0: some of it comes later. */
+static int copy_part(struct tree_image *img, uint64_t lo, uint64_t hi, uint8_t *to)
+{
+	const struct tree_early *e = &img->early;
+	uint64_t at = lo;
+
+	for (size_t i = find_piece(e, lo); at < hi; i++) {
+		const struct tree_early_piece *p = &e->pieces[i];
+		uint64_t end = MIN(p->end, hi);
+		int r;
+
+		if (!p->look || p->start > at)
+			return 0;
+		r = copy_piece(img, p->look, at - p->start, (size_t)(end - at), to + (at - lo));
+		if (r < 0)
+			return r;
+		at = end;
+	}
+	return 1;
+}
+
+static int fill_window(void *arg, unsigned int worker, uint64_t i)
+{
+	struct run *run = arg;
+	struct tree_early *e = &run->img->early;
+	uint64_t index = run->first + i, from = index * PKRAM_WINDOW, to = from + PKRAM_WINDOW;
+	uint64_t lo = MAX(from, run->start), hi = MIN(to, run->end);
+	uint8_t *bytes;
+	int r;
+
+	if (lo > from && !e->part.bytes)
+		return 0;
+	if (lo > from)
+		bytes = e->part.bytes;
+	else
+		bytes = e->sink->window(e->sink->arg, index,
+					hi == to ? e->bounce[worker] : e->spare);
+	r = copy_part(run->img, lo, hi, bytes + (lo - from));
+	if (r <= 0)
+		return r;
+	if (hi == to)
+		return e->sink->put(e->sink->arg, index, bytes);
+	run->next.bytes = bytes;
+	return 0;
+}
+
+static int close_kept(void *arg, unsigned int worker, uint64_t i)
+{
+	struct tree_image *img = arg;
+	struct tree_look *l = &img->looks[i];
+
+	(void)worker;
+	if (l->keep)
+		tree_file_close(img, &l->file);
+	l->keep = false;
+	return 0;
+}
+
+static int make_buffers(struct tree_early *e, unsigned int threads)
+{
+	if (e->bounce)
+		return 0;
+	e->bounce = calloc(threads, sizeof(*e->bounce));
+	e->held = io_buffer_new(PKRAM_WINDOW);
+	e->spare = io_buffer_new(PKRAM_WINDOW);
+	if (!e->bounce || !e->held || !e->spare)
+		return -ENOMEM;
+	for (e->n_bounce = 0; e->n_bounce < threads; e->n_bounce++) {
+		e->bounce[e->n_bounce] = io_buffer_new(PKRAM_WINDOW);
+		if (!e->bounce[e->n_bounce])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int give_windows(struct tree_image *img, struct work_pool *pool)
+{
+	struct tree_early *e = &img->early;
+	struct run run = {
+		.img = img, .start = e->pieces[0].start, .end = e->pieces[e->n_pieces - 1].end,
+	};
+	int r;
+
+	r = e->sink->room(e->sink->arg, run.end);
+	if (r <= 0) {
+		e->sink = NULL;
+		return r;
+	}
+	r = make_buffers(e, work_pool_threads(pool));
+	if (r < 0)
+		return r;
+	if (run.start != e->part.end)
+		e->part.bytes = NULL;
+	run.first = run.start / PKRAM_WINDOW;
+	r = work_pool_run(pool, (run.end - 1) / PKRAM_WINDOW - run.first + 1, fill_window, &run);
+	/* The window that was begun may lie in the spare buffer. */
+	if (run.next.bytes == e->spare) {
+		e->spare = e->held;
+		e->held = run.next.bytes;
+	}
+	run.next.end = run.end;
+	e->part = run.next;
+	return r;
+}
+
+int tree_early_run(struct tree_image *img, struct work_pool *pool)
+{
+	struct tree_early *e = &img->early;
+	bool any = false;
+	int r = 0;
+
+	if (e->sink && e->n_pieces)
+		r = give_windows(img, pool);
+	e->n_pieces = 0;
+	for (size_t i = 0; i < img->n_looks; i++)
+		any = any || img->looks[i].keep;
+	if (any)
+		work_pool_run(pool, img->n_looks, close_kept, img);
+	return MIN(r, 0);
+}
+
+void tree_early_end(struct tree_image *img)
+{
+	struct tree_early *e = &img->early;
+
+	for (unsigned int i = 0; i < e->n_bounce; i++)
+		free(e->bounce[i]);
+	free(e->bounce);
+	free(e->held);
+	free(e->spare);
+	free(e->pieces);
+	*e = (struct tree_early){ 0 };
+}

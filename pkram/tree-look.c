@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One entry of a directory, looked at: all that is asked of the filesystem while a tree is
+ * scanned, by any number of threads at once. What is found is said when it is emitted, in the order
+ * of the tree.
+ *
+ * A small file costs eight system calls in all:
+ *
+ *	openat		everything asked of a descriptor costs less than the same asked of a path
+ *	F_SETLEASE	refused while anybody could write; from here on nobody can
+ *	statx		its attributes, and a size and times that belong to what is read
+ *	FS_IOC_GETFLAGS	inode flags: statx does not have all of them
+ *	flistxattr	nothing else says that there are none
+ *	pread		the content; what is not zero is no hole, so that holes cost no call
+ *	close
+ *	statx		by name, before the commit (tree-quiet.c): all files are of one moment
+ */
+#include "tree-save.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+/* Far below the second that a lease holds at least after somebody asked for it to end. */
+#define LEASE_SURE_NS (500 * 1000 * 1000)
+
+static int64_t coarse_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void lease(const struct tree_image *img, struct tree_look *l)
+{
+	enum tree_lease lease;
+
+	l->since = coarse_clock();
+	lease = tree_lease(img, l->file.fd);
+	l->file.leased = lease == LEASE_HELD;
+	l->writer = lease == LEASE_REFUSED;
+}
+
+static bool mount_root(const struct tree_image *img, const struct tree_look *l)
+{
+	return l->st.stx_attributes & STATX_ATTR_MOUNT_ROOT && !img->opts.cross_mounts;
+}
+
+static int open_listed_file(const struct tree_image *img, struct tree_look *l)
+{
+	int fd = tree_open(l->dirfd, l->name, 0);
+
+	if (fd < 0)
+		return fd;
+	l->file.fd = fd;
+	lease(img, l);
+	return tree_statx(fd, "", &l->st);
+}
+
+static int open_found(const struct tree_image *img, struct tree_look *l)
+{
+	int fd, r;
+
+	r = tree_statx(l->dirfd, l->name, &l->st);
+	if (r < 0 || mount_root(img, l) || !(S_ISDIR(l->st.stx_mode) || S_ISREG(l->st.stx_mode)))
+		return r;
+	fd = tree_open(l->dirfd, l->name, S_ISDIR(l->st.stx_mode) ? O_DIRECTORY : 0);
+	/* Somebody who writes to it holds a lease: said when it is emitted. */
+	l->busy = fd == -EWOULDBLOCK;
+	if (fd < 0)
+		return l->busy ? 0 : fd;
+	l->file.fd = fd;
+	if (S_ISREG(l->st.stx_mode))
+		lease(img, l);
+	return tree_statx(fd, "", &l->st);
+}
+
+/* Opens what can be opened without harm, and takes its attributes. */
+static int open_entry(const struct tree_image *img, struct tree_look *l)
+{
+	int r = -ENXIO;
+
+	if (l->d_type == DT_REG)
+		r = open_listed_file(img, l);
+	if (r == -ENXIO || r == -ELOOP || r == -EWOULDBLOCK)
+		r = open_found(img, l);
+	return r;
+}
+
+static int find_magic(const struct tree_image *img, struct tree_look *l)
+{
+	dev_t dev = makedev(l->st.stx_dev_major, l->st.stx_dev_minor);
+	struct statfs fs;
+
+	/* Almost always the one of the last file, which is the last one found. */
+	for (size_t i = img->n_devs; i-- > 0;)
+		if (img->devs[i].dev == dev) {
+			l->fs_magic = img->devs[i].fs_magic;
+			return 0;
+		}
+	if (fstatfs(l->file.fd >= 0 ? l->file.fd : l->dirfd, &fs) < 0)
+		return -errno;
+	l->fs_magic = (uint64_t)fs.f_type;
+	return 0;
+}
+
+static int read_content(struct tree_look *l)
+{
+	size_t want = (size_t)l->st.stx_size;
+
+	for (l->len = 0; l->len < want;) {
+		ssize_t n = pread(l->file.fd, l->bytes + l->len, want - l->len, (off_t)l->len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0) {
+			l->what = "shrank while it was saved";
+			memset(l->bytes + l->len, 0, want - l->len);
+			break;
+		}
+		l->len += (size_t)n;
+	}
+	l->len = want;
+	if (l->file.leased && coarse_clock() - l->since > LEASE_SURE_NS &&
+	    fcntl(l->file.fd, F_GETLEASE) != F_RDLCK)
+		l->what = "was opened for writing while it was saved";
+	return 0;
+}
+
+static bool all_zero(const uint8_t *p, size_t len)
+{
+	return *p == 0 && memcmp(p, p + 1, len - 1) == 0;
+}
+
+/* Whether what was read has a block that reads like a hole. */
+static bool may_have_holes(const struct tree_look *l)
+{
+	for (size_t at = 0; at < l->len; at += TREE_BLOCK)
+		if (all_zero(l->bytes + at, MIN(l->len - at, (size_t)TREE_BLOCK)))
+			return true;
+	return false;
+}
+
+static int look_at_data(const struct tree_image *img, struct tree_look *l)
+{
+	bool hugetlb = l->fs_magic == HUGETLBFS_MAGIC;
+	uint64_t size = l->st.stx_size;
+	int r;
+
+	if (tree_early_wanted(img) && size <= TREE_LOOK_BYTES && !hugetlb) {
+		r = read_content(l);
+		if (r < 0)
+			return r;
+		l->read = true;
+	}
+	if (!l->read || may_have_holes(l)) {
+		r = tree_holes_map(l->file.fd, size, hugetlb, l->st.stx_blocks, &l->segments);
+		if (r < 0)
+			return r;
+		l->sparse = l->segments.n != 1 || l->segments.s[0].off != 0 ||
+			    l->segments.s[0].end < size;
+	}
+	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW;
+	return 0;
+}
+
+static int read_target(struct tree_look *l)
+{
+	ssize_t len = readlinkat(l->dirfd, l->name, (char *)l->bytes, EROFS_BLOCK);
+
+	if (len < 0)
+		return -errno;
+	if (len == 0 || len == EROFS_BLOCK)
+		return -ENAMETOOLONG;
+	l->len = (size_t)len;
+	return 0;
+}
+
+static int look(const struct tree_image *img, struct tree_look *l)
+{
+	int r;
+
+	if (l->file.fd < 0) {
+		r = open_entry(img, l);
+		if (r < 0)
+			return r;
+	}
+	r = find_magic(img, l);
+	if (r < 0)
+		return r;
+	/* The root of the tree is where it is mounted. */
+	l->foreign = *l->name && mount_root(img, l);
+	/* A mere comparison is of names, attributes and times. */
+	if (l->foreign || img->probe)
+		return 0;
+	if (S_ISLNK(l->st.stx_mode))
+		r = read_target(l);
+	if (r == 0)
+		r = tree_attr_get(l);
+	if (r == 0 && S_ISREG(l->st.stx_mode) && l->st.stx_size && l->file.fd >= 0)
+		r = look_at_data(img, l);
+	return r;
+}
+
+void tree_look(const struct tree_image *img, struct tree_look *l)
+{
+	l->error = look(img, l);
+	if (l->file.fd >= 0 && !(l->keep && l->error == 0)) {
+		close(l->file.fd);
+		l->file.fd = -1;
+		l->keep = false;
+	}
+}
+
+void tree_look_root(const struct tree_image *img, struct tree_look *l)
+{
+	l->error = tree_statx(img->root_fd, "", &l->st);
+	l->dirfd = l->file.fd = img->root_fd;
+	if (l->error == 0)
+		l->error = look(img, l);
+	l->file.fd = -1;
+}
+
+void tree_look_reset(struct tree_look *l)
+{
+	*l = (struct tree_look){
+		.file = { .fd = -1 }, .bytes = l->bytes, .xattrs = l->xattrs, .losses = l->losses,
+		.segments = l->segments,
+	};
+	l->xattrs.len = l->losses.len = 0;
+	l->segments.n = 0;
+}
+
+void tree_look_done(struct tree_look *l)
+{
+	if (l->file.fd >= 0)
+		close(l->file.fd);
+	free(l->xattrs.p);
+	free(l->losses.p);
+	free(l->segments.s);
+}
