@@ -15,6 +15,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -82,6 +83,19 @@ static uint64_t attr_u64(struct pkram_ctx *ctx, const char *dir, const char *att
 	if (!path || machine_read_u64(ctx, path, &v) < 0 || v == UINT64_MAX)
 		return 0;
 	return v;
+}
+
+/*
+ * The closest node that is in use. The memory's own one (target_node) may not be: reserved as a
+ * whole, or memory of a device.
+ */
+static int attr_node(struct pkram_ctx *ctx, const char *dir)
+{
+	_cleanup_free_ char *path = join(dir, "numa_node");
+	uint64_t v;
+
+	/* "-1" reads as all ones. */
+	return path && machine_read_u64(ctx, path, &v) == 0 && v <= INT_MAX ? (int)v : -1;
 }
 
 /* DEVNAME of the directory's uevent, as a path in /dev. */
@@ -196,6 +210,7 @@ static int describe_pmem(struct pkram_ctx *ctx, const char *dir, struct machine_
 		return r;
 	d.phys = attr_u64(ctx, owner, "resource");
 	d.size = attr_u64(ctx, dir, "size") * 512;
+	d.node = attr_node(ctx, owner);
 	*ret = d;
 	return 0;
 }
@@ -227,6 +242,7 @@ static int describe_devdax(struct pkram_ctx *ctx, const char *dir, struct machin
 	d.phys = attr_u64(ctx, dir, "resource");
 	d.size = attr_u64(ctx, dir, "size");
 	d.system_ram = driver_is(ctx, dir, "kmem");
+	d.node = attr_node(ctx, dir);
 	if (d.soft_reserved)
 		find_soft_reserved(ctx, &d);
 	*ret = d;

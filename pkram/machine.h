@@ -7,6 +7,8 @@
 
 #include "ctx.h"
 
+struct work_cpus;
+
 /* --- files of the machine (machine.c) --- */
 
 /* Opens `path` ("/proc/cmdline") below the sysroot. */
@@ -91,6 +93,7 @@ struct machine_device {
 	bool legacy;		/* e820 type 12 (memmap=nn!ss or firmware), not NFIT */
 	bool soft_reserved;	/* dax_hmem */
 	bool system_ram;	/* lent to the kernel (kmem) */
+	int node;		/* the closest memory node that is in use, -1: not known */
 };
 
 /* All pmem block devices and devdax devices from sysfs; malloc'ed array. */
@@ -104,6 +107,11 @@ int machine_device_node(struct pkram_ctx *ctx, dev_t rdev, bool block, char **re
  * memory that has no device yet, and binds to device_dax what no driver holds.
  */
 int machine_load_modules(struct pkram_ctx *ctx);
+
+/* --- memory nodes (machine-numa.c) --- */
+
+/* The CPUs of a node. -ENODATA: nothing follows from it: no other node has CPUs, or it has none. */
+int machine_node_cpus(struct pkram_ctx *ctx, int node, struct work_cpus *ret);
 
 /* --- signatures (machine-signature.c) --- */
 

@@ -77,7 +77,8 @@ static int compare_image(struct compare *c)
 	if (info.size != c->node->size || info.meta_size != c->node->mirrored)
 		return -ESTALE;
 	c->bounce = op_bounce_new(threads);
-	k = c->bounce ? work_run(c->ctx, threads, c->node->windows, compare_window, c) : -ENOMEM;
+	k = c->bounce ? work_run(c->ctx, threads, NULL, c->node->windows, compare_window, c) :
+			-ENOMEM;
 	op_bounce_free(c->bounce);
 	return k < 0 ? k : tree_image_finish(c->image, &live);
 }

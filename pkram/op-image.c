@@ -58,7 +58,8 @@ static int load_front(struct pkram_ctx *ctx, struct op_image *img)
 	if (!img->front)
 		return -ENOMEM;
 	img->front_len = MIN(n->mirrored, n->size);
-	k = work_run(ctx, threads, windows, load_window, img);
+	k = work_run(ctx, threads, store_reader_region(img->reader)->near, windows, load_window,
+		     img);
 	if (k == -EBADMSG)
 		pkram_log_error(ctx, "%s: both copies of the tree's metadata are damaged", n->name);
 	return k;

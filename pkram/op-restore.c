@@ -369,7 +369,8 @@ static int fill_tree(struct restore *r, struct restore_tree *t)
 	if (k < 0)
 		return k;
 	f.bounce = op_bounce_new(o.threads);
-	k = f.bounce ? work_run(r->region->ctx, o.threads, n->windows, fill_window, &f) : -ENOMEM;
+	k = f.bounce ? work_run(r->region->ctx, o.threads, store_region(r->region->store)->near,
+				n->windows, fill_window, &f) : -ENOMEM;
 	if (k >= 0 && op_log_damaged(r->region->ctx, t->reader, t->damaged)) {
 		r->missing = true;
 		if (!o.salvage)

@@ -275,7 +275,8 @@ static int save_run(struct save *s, const struct pkram_save_item *items, unsigne
 	s->bounce = op_bounce_new(*ret_threads);
 	if (!s->bounce)
 		return -ENOMEM;
-	k = work_run(ctx, *ret_threads, s->windows, save_window, s);
+	k = work_run(ctx, *ret_threads, store_region(s->region->store)->near, s->windows,
+		     save_window, s);
 	return k < 0 ? k : save_commit(s);
 }
 

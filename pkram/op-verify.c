@@ -139,7 +139,8 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_
 	v.damaged = calloc(MAX(n->windows, (uint64_t)1), 1);
 	v.bounce = op_bounce_new(threads);
 	if (v.damaged && v.bounce)
-		k = work_run(ctx, threads, n->windows, verify_window, &v);
+		k = work_run(ctx, threads, store_reader_region(reader)->near, n->windows,
+			     verify_window, &v);
 	if (k >= 0 && op_log_damaged(ctx, reader, v.damaged))
 		k = -EBADMSG;
 	*read += v.done;

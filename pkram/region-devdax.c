@@ -33,6 +33,7 @@ static int devdax_open(struct region *r)
 		return -ENODATA;
 	}
 	r->phys = dev.phys;
+	r->node = dev.node;
 	return region_map(r);
 }
 

@@ -48,8 +48,11 @@ static int pmem_open(struct region *r)
 	}
 	r->base = PKRAM_PMEM_BASE;
 	r->size = ALIGN_DOWN(bytes - PKRAM_PMEM_BASE, PKRAM_BLOCK);
-	if (machine_device_of(r->ctx, st.st_rdev, true, &dev) == 0 && dev.phys)
+	if (machine_device_of(r->ctx, st.st_rdev, true, &dev) < 0)
+		return 0;
+	if (dev.phys)
 		r->phys = dev.phys + r->base;
+	r->node = dev.node;
 	return 0;
 }
 

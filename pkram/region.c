@@ -5,6 +5,7 @@
  */
 #include "region.h"
 #include "machine.h"
+#include "work-place.h"
 
 #include <assert.h>
 #include <fcntl.h>
@@ -112,6 +113,22 @@ int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct 
 	return region_new(ctx, by_type, canonical, read_only, ret);
 }
 
+/* Only where the work runs depends on it, so that not to know is no failure. */
+static int find_near(struct region *r)
+{
+	struct work_cpus cpus;
+
+	if (machine_node_cpus(r->ctx, r->node, &cpus) < 0)
+		return 0;
+	r->near = malloc(sizeof(*r->near));
+	if (!r->near)
+		return -ENOMEM;
+	*r->near = cpus;
+	pkram_log_debug(r->ctx, "%s lies on memory node %d, next to %d CPUs", r->spec, r->node,
+			CPU_COUNT_S(sizeof(cpus), cpus.bits));
+	return 0;
+}
+
 int region_new(struct pkram_ctx *ctx, const struct region_ops *ops, const char *path,
 	       bool read_only, struct region **ret)
 {
@@ -121,6 +138,7 @@ int region_new(struct pkram_ctx *ctx, const struct region_ops *ops, const char *
 	if (!r)
 		return -ENOMEM;
 	r->fd = -1;
+	r->node = -1;
 	r->ctx = pkram_ref(ctx);
 	r->ops = ops;
 	r->read_only = read_only;
@@ -130,6 +148,8 @@ int region_new(struct pkram_ctx *ctx, const struct region_ops *ops, const char *
 		return -ENOMEM;
 	}
 	k = ops->open(r);
+	if (k >= 0)
+		k = find_near(r);
 	if (k < 0)
 		return k;
 	*ret = TAKE_PTR(r);
@@ -144,6 +164,7 @@ struct region *region_close(struct region *r)
 		munmap(r->map, r->map_len);
 	close_p(&r->fd);
 	pkram_unref(r->ctx);
+	free(r->near);
 	free(r->path);
 	free(r->spec);
 	free(r);

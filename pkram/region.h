@@ -9,6 +9,7 @@
 
 struct region;
 struct stat;
+struct work_cpus;
 
 /*
  * One row per kind of region. Offsets are relative to the container. Argument order is (off, len).
@@ -16,7 +17,7 @@ struct stat;
  */
 struct region_ops {
 	const char *scheme;	/* what stands before ':' */
-	/* Fills fd, base, size, phys and map for region->path. */
+	/* Fills fd, base, size, phys, node and map for region->path. */
 	int (*open)(struct region *r);
 	/* Bounce I/O; off and len multiples of 4096, buf aligned to 4096. NULL where mapped. */
 	int (*read)(struct region *r, uint64_t off, size_t len, void *buf);
@@ -35,6 +36,8 @@ struct region {
 	uint64_t phys;		/* physical address of the container, 0: unknown or none */
 	uint8_t *map;		/* of the container, NULL where not mapped */
 	uint64_t map_len;
+	int node;		/* the memory node that it lies on, -1: not known */
+	struct work_cpus *near;	/* the CPUs there, NULL: all CPUs are alike */
 };
 
 extern const struct region_ops region_ops_devdax, region_ops_pmem, region_ops_file;

@@ -78,6 +78,11 @@ const struct store_node *store_reader_node(const struct store_reader *r)
 	return &r->node;
 }
 
+const struct region *store_reader_region(const struct store_reader *r)
+{
+	return r->store->region;
+}
+
 static bool window_holds(const struct store_reader *r, uint64_t index, const void *bytes,
 			 size_t len)
 {

@@ -123,6 +123,7 @@ int store_reader_open(struct store *s, const char *name, struct store_reader **r
 struct store_reader *store_reader_close(struct store_reader *r);
 DEFINE_CLEANUP(struct store_reader *, store_reader_close)
 const struct store_node *store_reader_node(const struct store_reader *r);
+const struct region *store_reader_region(const struct store_reader *r);
 
 /*
  * One window, verified. `bounce` is the caller's, PKRAM_WINDOW bytes, aligned to 4096; *ret points

@@ -154,7 +154,7 @@ static int run_chunks(struct tree_restore *r, size_t n,
 	uint64_t chunks = (n + CHUNK - 1) / CHUNK;
 	uint64_t threads = MIN((uint64_t)r->o.threads, chunks);
 
-	return work_run(r->ctx, (unsigned int)threads, chunks, fn, r);
+	return work_run(r->ctx, (unsigned int)threads, NULL, chunks, fn, r);
 }
 
 int tree_restore_finish(struct tree_restore *r)

@@ -345,7 +345,7 @@ static int check_sources(struct tree_image *img)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < threads; i++)
 		c.dirs[i] = TREE_DIR_REF_NONE;
-	r = work_run(img->ctx, threads, chunks, check_chunk, &c);
+	r = work_run(img->ctx, threads, NULL, chunks, check_chunk, &c);
 	for (unsigned int i = 0; i < threads; i++)
 		tree_dirs_put(img, &c.dirs[i]);
 	free(c.dirs);

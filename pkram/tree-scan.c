@@ -631,7 +631,7 @@ static int make_looks(struct scan *s)
 		img->looks[i].file.fd = -1;
 		img->looks[i].bytes = s->bytes + i * TREE_LOOK_BYTES;
 	}
-	return work_pool_new(img->ctx, ctx_threads(img->ctx, LOOKS / LOOKS_CHUNK), &s->pool);
+	return work_pool_new(img->ctx, ctx_threads(img->ctx, LOOKS / LOOKS_CHUNK), NULL, &s->pool);
 }
 
 static void free_looks(struct scan *s)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "work.h"
+#include "work-place.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -25,6 +26,7 @@ struct work_pool {
 	unsigned int busy;	/* threads that are at the present round */
 	bool stop;
 	struct work work;
+	struct work_place place;
 	struct worker *workers;	/* beside the caller */
 	unsigned int started;
 };
@@ -49,6 +51,7 @@ static void *worker_main(void *arg)
 	struct work_pool *p = w->pool;
 	unsigned int round = 0;
 
+	work_place_enter(&p->place, w->index);
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (!p->stop && p->round == round)
@@ -85,7 +88,8 @@ static void start_workers(struct pkram_ctx *ctx, struct work_pool *p, unsigned i
 		pkram_log_debug(ctx, "started %u of %u threads", p->started + 1, n + 1);
 }
 
-int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, struct work_pool **ret)
+int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near,
+		  struct work_pool **ret)
 {
 	struct work_pool *p = calloc(1, sizeof(*p));
 
@@ -94,6 +98,7 @@ int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, struct work_pool 
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->wake, NULL);
 	pthread_cond_init(&p->idle, NULL);
+	work_place_plan(&p->place, near, threads);
 	if (threads > 1) {
 		p->workers = calloc(threads - 1, sizeof(*p->workers));
 		if (!p->workers) {
@@ -146,7 +151,9 @@ int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
 		pthread_cond_broadcast(&p->wake);
 		pthread_mutex_unlock(&p->lock);
 	}
+	work_place_enter(&p->place, 0);
 	work_loop(&p->work, 0);
+	work_place_leave(&p->place);
 	if (!alone) {
 		pthread_mutex_lock(&p->lock);
 		while (p->busy)
@@ -156,11 +163,12 @@ int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
 	return atomic_load(&p->work.error);
 }
 
-int work_run(struct pkram_ctx *ctx, unsigned int threads, uint64_t n, work_fn fn, void *arg)
+int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near, uint64_t n,
+	     work_fn fn, void *arg)
 {
 	_cleanup_(work_pool_free_p) struct work_pool *pool = NULL;
 	int k;
 
-	k = work_pool_new(ctx, threads, &pool);
+	k = work_pool_new(ctx, threads, near, &pool);
 	return k < 0 ? k : work_pool_run(pool, n, fn, arg);
 }

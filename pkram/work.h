@@ -7,14 +7,20 @@
 
 #include "ctx.h"
 
+struct work_cpus;
+
 /* fn(arg, worker, index): one piece of work; negative stops the others. */
 typedef int (*work_fn)(void *arg, unsigned int worker, uint64_t index);
 
 /* Threads that wait for work: for many short rounds of it. All signals are blocked in them. */
 struct work_pool;
 
-/* `threads` with the caller; fewer may come (they do the same work, only later). */
-int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, struct work_pool **ret);
+/*
+ * `threads` with the caller; fewer may come (they do the same work, only later). Where it matters
+ * they run on the CPUs `near` the memory that the work is about (work-place.h; NULL: all alike).
+ */
+int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near,
+		  struct work_pool **ret);
 struct work_pool *work_pool_free(struct work_pool *p);
 DEFINE_CLEANUP(struct work_pool *, work_pool_free)
 /* At most so many workers; of a pool that was asked for more, what came. */
@@ -23,9 +29,11 @@ unsigned int work_pool_threads(const struct work_pool *p);
 /*
  * Calls fn(arg, worker, index) once for each index in [0, n), with worker in [0, threads). All
  * that was written before is seen in fn, and all that fn wrote after. The first negative return
- * stops the others; it is the result (of several, one of them).
+ * stops the others; it is the result (of several, one of them). For the thread that made the pool:
+ * it works as worker 0, and has its own affinity again afterwards.
  */
 int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg);
 
 /* The same for one round, from up to `threads` threads. */
-int work_run(struct pkram_ctx *ctx, unsigned int threads, uint64_t n, work_fn fn, void *arg);
+int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near, uint64_t n,
+	     work_fn fn, void *arg);

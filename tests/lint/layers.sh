@@ -9,7 +9,7 @@
 # nothing of them, and the command knows the public header only.
 cd "${1:?usage: layers.sh SOURCE}" || exit 2
 
-base='pkram.h pkram-format.h ctx.h util.h work.h hook.h'
+base='pkram.h pkram-format.h ctx.h util.h work.h work-place.h hook.h'
 
 # The headers of other layers that a layer may include.
 allowed() {

@@ -112,7 +112,8 @@ static inline void fill_image(struct fixture *f, struct tree_image *img, uint64_
 
 	tree_image_info(img, &info);
 	fill.size = info.size;
-	assert_int_equal(work_run(f->ctx, threads, (info.size + step - 1) / step, fill_one, &fill),
+	assert_int_equal(work_run(f->ctx, threads, NULL, (info.size + step - 1) / step, fill_one,
+				  &fill),
 			 0);
 }
 

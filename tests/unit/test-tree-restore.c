@@ -130,7 +130,7 @@ static int restore_to(const char *path, struct pkram_ctx *ctx, const struct tree
 	if (r < 0)
 		return r;
 	feed.n = (image->size + piece - 1) / piece;
-	r = work_run(ctx, threads, feed.n, feed_piece, &feed);
+	r = work_run(ctx, threads, NULL, feed.n, feed_piece, &feed);
 	if (r == 0)
 		r = tree_restore_finish(feed.r);
 	tree_restore_free(feed.r);

@@ -38,7 +38,7 @@ static void test_each_once(void **state)
 	for (size_t t = 0; t < ARRAY_SIZE(threads); t++) {
 		struct job job = { .fail_at = UINT64_MAX };
 
-		assert_int_equal(work_run(ctx, threads[t], N, mark, &job), 0);
+		assert_int_equal(work_run(ctx, threads[t], NULL, N, mark, &job), 0);
 		for (size_t i = 0; i < N; i++)
 			assert_int_equal(job.done[i], 1);
 		assert_int_equal(job.workers >> threads[t], 0);
@@ -53,10 +53,10 @@ static void test_first_error_stops(void **state)
 
 	(void)state;
 	assert_int_equal(pkram_new(&ctx), 0);
-	assert_int_equal(work_run(ctx, 1, N, mark, &job), -EIO);
+	assert_int_equal(work_run(ctx, 1, NULL, N, mark, &job), -EIO);
 	assert_int_equal(job.done[10], 1);
 	assert_int_equal(job.done[11], 0);
-	assert_int_equal(work_run(ctx, 3, 0, mark, &job), 0);
+	assert_int_equal(work_run(ctx, 3, NULL, 0, mark, &job), 0);
 	pkram_unref(ctx);
 }
 
@@ -79,7 +79,7 @@ static void test_rounds(void **state)
 
 	(void)state;
 	assert_int_equal(pkram_new(&ctx), 0);
-	assert_int_equal(work_pool_new(ctx, 4, &pool), 0);
+	assert_int_equal(work_pool_new(ctx, 4, NULL, &pool), 0);
 	assert_in_range(work_pool_threads(pool), 1, 4);
 	for (unsigned int i = 0; i < 500; i++)
 		assert_int_equal(work_pool_run(pool, i % ARRAY_SIZE(seen), count_round, seen), 0);

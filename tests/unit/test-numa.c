@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memory nodes: what is known of them, which CPUs follow from it for each thread, and that the
+ * caller has its own ones again afterwards.
+ */
+#include "sysroot.h"
+#include "work-place.h"
+#include "work.h"
+
+#include <sched.h>
+
+static struct work_cpus cpus_of(const char *list)
+{
+	struct work_cpus set = { 0 };
+
+	for (; *list; list++)
+		CPU_SET_S((size_t)(*list - '0'), sizeof(set), set.bits);
+	return set;
+}
+
+static bool same(const struct work_cpus *a, const struct work_cpus *b)
+{
+	return CPU_EQUAL_S(sizeof(*a), a->bits, b->bits);
+}
+
+/* --- what the machine tells --- */
+
+static void test_recorded(void **state)
+{
+	static const struct {
+		const char *path, *cpus;
+		int node;
+	} want[] = { { "/dev/dax1.0", "23", 1 }, { "/dev/pmem0", "01", 0 } };
+	struct machine_device *devices;
+	struct pkram_ctx *ctx;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(pkram_set_sysroot(ctx, TEST_SYSROOT "/two-nodes"), 0);
+	assert_int_equal(machine_devices(ctx, &devices, &n), 0);
+	assert_int_equal(n, ARRAY_SIZE(want));
+	for (size_t i = 0; i < n; i++) {
+		struct work_cpus got, cpus = cpus_of(want[i].cpus);
+
+		assert_string_equal(devices[i].path, want[i].path);
+		assert_int_equal(devices[i].node, want[i].node);
+		assert_int_equal(machine_node_cpus(ctx, devices[i].node, &got), 0);
+		assert_true(same(&got, &cpus));
+	}
+	free(devices);
+
+	assert_int_equal(pkram_set_sysroot(ctx, TEST_SYSROOT "/pmem-raw"), 0);
+	assert_int_equal(machine_devices(ctx, &devices, &n), 0);
+	assert_int_equal(devices[0].node, -1);
+	free(devices);
+	pkram_unref(ctx);
+}
+
+static int ask_node(struct sysroot *s, const char *has_cpu, const char *cpulist,
+		    struct work_cpus *ret)
+{
+	sysroot_text(s, "/sys/devices/system/node/has_cpu", has_cpu);
+	sysroot_text(s, "/sys/devices/system/node/node1/cpulist", cpulist);
+	return machine_node_cpus(s->ctx, 1, ret);
+}
+
+static void test_lists(void **state)
+{
+	static const char *const bad[] = { "x\n", "1-\n", "-1\n", "3-1\n", "1,,2\n", "1 2\n",
+					   "8192\n", "0-99999999999\n" };
+	struct work_cpus got, want = cpus_of("0235");
+	struct sysroot *s = *state;
+
+	assert_int_equal(machine_node_cpus(s->ctx, 1, &got), -ENOENT);
+	assert_int_equal(ask_node(s, "0-1\n", "0,2-3,5\n", &got), 0);
+	assert_true(same(&got, &want));
+	assert_int_equal(ask_node(s, "1,63\n", "0-8191\n", &got), 0);
+	assert_int_equal(CPU_COUNT_S(sizeof(got), got.bits), 8192);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(ask_node(s, "0-1\n", bad[i], &got), -EINVAL);
+	assert_int_equal(CPU_COUNT_S(sizeof(got), got.bits), 8192);
+
+	/* One node; a node without CPUs; no node. */
+	assert_int_equal(ask_node(s, "1\n", "0-3\n", &got), -ENODATA);
+	assert_int_equal(ask_node(s, "0,2\n", "\n", &got), -ENODATA);
+	assert_int_equal(machine_node_cpus(s->ctx, -1, &got), -ENODATA);
+	assert_int_equal(machine_node_cpus(s->ctx, 1 << 20, &got), -ENODATA);
+}
+
+/* --- what follows from it --- */
+
+static void test_choose(void **state)
+{
+	static const struct {
+		const char *own, *node, *near;
+		unsigned int threads, bound;
+	} cases[] = {
+		{ "0123", "23", "23", 1, 1 },
+		{ "0123", "23", "23", 2, 2 },
+		{ "0123", "23", "23", 3, 2 },	/* the third where there is room */
+		{ "0123", "23", "23", 4, 0 },	/* all of them have work */
+		{ "0123", "23", "23", 9, 0 },
+		{ "012", "23", "2", 2, 1 },	/* never a CPU that the caller has not */
+		{ "01", "23", "", 1, 0 },	/* the caller wants the other node */
+		{ "23", "23", "23", 1, 0 },	/* it is on this one anyway */
+		{ "3", "0123", "3", 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct work_cpus own = cpus_of(cases[i].own), node = cpus_of(cases[i].node),
+				 near = cpus_of(cases[i].near);
+		struct work_place p;
+
+		work_place_choose(&p, &own, &node, cases[i].threads);
+		assert_int_equal(p.bound, cases[i].bound);
+		assert_true(same(&p.own, &own));
+		assert_true(same(&p.near, &near));
+	}
+}
+
+static struct work_cpus mine(void)
+{
+	struct work_cpus own = { 0 };
+
+	assert_int_equal(sched_getaffinity(0, sizeof(own), own.bits), 0);
+	return own;
+}
+
+static struct work_cpus last_of(const struct work_cpus *set)
+{
+	struct work_cpus one = { 0 };
+	size_t i = 8 * sizeof(*set) - 1;
+
+	while (!CPU_ISSET_S(i, sizeof(*set), set->bits))
+		i--;
+	CPU_SET_S(i, sizeof(one), one.bits);
+	return one;
+}
+
+static int runs_on(void *arg, unsigned int worker, uint64_t index)
+{
+	const struct work_cpus *want = arg;
+	struct work_cpus got = mine();
+
+	(void)worker;
+	(void)index;
+	return same(&got, want) ? 0 : -EXDEV;
+}
+
+static void test_caller(void **state)
+{
+	struct work_cpus own = mine(), near = last_of(&own), rest, now;
+	unsigned int all = (unsigned int)CPU_COUNT_S(sizeof(own), own.bits);
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	if (all < 2) {
+		print_message("SKIP: one CPU\n");
+		skip();
+	}
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(work_run(ctx, 1, &near, 3, runs_on, &near), 0);
+	now = mine();
+	assert_true(same(&now, &own));
+	assert_int_equal(work_run(ctx, 1, NULL, 3, runs_on, &own), 0);
+	assert_int_equal(work_run(ctx, all, &near, 3, runs_on, &own), 0);
+
+	CPU_XOR_S(sizeof(rest), rest.bits, own.bits, near.bits);
+	assert_int_equal(sched_setaffinity(0, sizeof(rest), rest.bits), 0);
+	assert_int_equal(work_run(ctx, 1, &near, 3, runs_on, &rest), 0);
+	now = mine();
+	assert_true(same(&now, &rest));
+	assert_int_equal(sched_setaffinity(0, sizeof(own), own.bits), 0);
+	pkram_unref(ctx);
+}
+
+/* Workers beside the caller: those for which the node has a CPU, on a machine with enough of them.
+ */
+struct seen {
+	struct work_cpus near;
+	pthread_barrier_t all;
+	_Atomic unsigned int on_near;
+};
+
+static int meet(void *arg, unsigned int worker, uint64_t index)
+{
+	struct seen *s = arg;
+	struct work_cpus got = mine();
+
+	(void)worker;
+	(void)index;
+	if (same(&got, &s->near))
+		atomic_fetch_add(&s->on_near, 1);
+	pthread_barrier_wait(&s->all);
+	return 0;
+}
+
+static void test_pool(void **state)
+{
+	struct work_cpus own = mine(), last;
+	struct seen s = { .near = own };
+	struct work_pool *pool;
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	if (CPU_COUNT_S(sizeof(own), own.bits) < 4) {
+		print_message("SKIP: fewer than 4 CPUs\n");
+		skip();
+	}
+	while (CPU_COUNT_S(sizeof(own), s.near.bits) > 2) {
+		last = last_of(&s.near);
+		CPU_XOR_S(sizeof(own), s.near.bits, s.near.bits, last.bits);
+	}
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(work_pool_new(ctx, 3, &s.near, &pool), 0);
+	assert_int_equal(pthread_barrier_init(&s.all, NULL, 3), 0);
+	for (unsigned int round = 1; round <= 2; round++) {
+		assert_int_equal(work_pool_run(pool, 3, meet, &s), 0);
+		assert_int_equal(s.on_near, 2 * round);
+	}
+	pthread_barrier_destroy(&s.all);
+	work_pool_free(pool);
+	pkram_unref(ctx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_recorded),
+		cmocka_unit_test_setup_teardown(test_lists, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test(test_choose),
+		cmocka_unit_test(test_caller),
+		cmocka_unit_test(test_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
