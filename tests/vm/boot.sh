@@ -8,12 +8,14 @@
 # What a scenario file may set, besides the functions stage_1, stage_2, ... (or stage) for the guest:
 #	kernel=SERIES		the first kernel
 #	memory=MIB		guest RAM: 1 GiB from 0, the rest from 4 GiB up
-#	region=SIZE!START	reserved by memmap=, compared by the host across each jump
+#	nodes=N			2: the RAM below 4 GiB and two CPUs are node 0, the rest is node 1
+#	region=SIZE!START	reserved by memmap=, compared by the host across each jump (one node)
 #	append=WORDS		more words for the first kernel
 #	seconds=N		hard limit
 vm_defaults() {
 	kernel=6.12
 	memory=1536
+	nodes=1
 	region=
 	append=
 	seconds=240
@@ -57,15 +59,15 @@ vm_ram_file() {
 
 vm_start() {
 	local name=$1 image=$2 work=$3 version=$4 ram=$5 line
+	local -a machine
 
 	mkfifo "$work/ctl.in" "$work/ctl.out"
 	exec {vm_in}<>"$work/ctl.in" {vm_out}<>"$work/ctl.out"
 	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $append"
 	line="$line vm.test=$name vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
+	mapfile -t machine < <(vm_machine "$ram")
 	# shellcheck disable=SC2046 # the accelerator is a list of words
-	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") \
-		-machine pc,memory-backend=ram,max-ram-below-4g=$VM_LOW -m "$memory" -smp 2 \
-		-object "memory-backend-file,id=ram,size=${memory}M,mem-path=$ram,share=on" \
+	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") "${machine[@]}" \
 		-nodefaults -no-user-config -display none \
 		-chardev file,id=console,path="$work/console.log" -serial chardev:console \
 		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
@@ -74,6 +76,22 @@ vm_start() {
 		-kernel "$image/boot/vmlinuz-$version" -initrd "$image/boot/initrd.img-$version" \
 		-append "$line" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
 	vm_pid=$!
+}
+
+# QEMU's options for RAM and CPUs, one a line.
+vm_machine() {
+	local machine=pc,max-ram-below-4g=$VM_LOW low=$((VM_LOW >> 20))
+
+	if ((nodes == 1)); then
+		printf '%s\n' -machine "$machine,memory-backend=ram" -m "$memory" -smp 2 \
+			-object "memory-backend-file,id=ram,size=${memory}M,mem-path=$1,share=on"
+	else
+		printf '%s\n' -machine "$machine" -m "$memory" -smp 4,sockets=2 \
+			-object "memory-backend-ram,id=low,size=${low}M" \
+			-object "memory-backend-ram,id=high,size=$((memory - low))M" \
+			-numa node,nodeid=0,memdev=low,cpus=0-1 \
+			-numa node,nodeid=1,memdev=high,cpus=2-3
+	fi
 }
 
 vm_stop() {
