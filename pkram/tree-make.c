@@ -8,6 +8,13 @@
 
 #include "tree-restore.h"
 
+/*
+ * From here on a file may have huge pages. A tmpfs with huge=within_size gives them up to the size
+ * that the file has when it is written, so that is set first: a call of a microsecond, where the
+ * copy takes a hundred and more. Smaller files go without.
+ */
+#define LARGE_FILE (2 * MIB)
+
 int restore_failed(struct tree_restore *r, int error, const char *what, uint32_t file)
 {
 	_cleanup_free_ char *path = view_path(r->v, file);
@@ -41,7 +48,8 @@ int make_regular(struct tree_restore *r, unsigned int worker, uint32_t file, int
 		    access_mode(r) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return restore_failed(r, -errno, "cannot make the file", file);
-	if ((f->data != f->size || r->o.hugetlb) && ftruncate(fd, (off_t)f->size) < 0)
+	if ((f->size >= LARGE_FILE || f->data != f->size || r->o.hugetlb) &&
+	    ftruncate(fd, (off_t)f->size) < 0)
 		return restore_failed(r, -errno, "cannot set the size", file);
 	*ret_fd = TAKE_FD(fd);
 	return 0;

@@ -168,6 +168,48 @@ static void make_huge(const char *path, uint64_t pages)
 	close(fd);
 }
 
+/* How much of a tmpfs file lies on huge pages: they are mapped whole, where the address allows. */
+static uint64_t huge_kib(const void *map)
+{
+	unsigned long long start, end, kib, sum = 0;
+	char line[512];
+	bool ours = false;
+	FILE *f = fopen("/proc/self/smaps", "re");
+
+	if (!f)
+		err(1, "smaps");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%llx-%llx ", &start, &end) == 2)
+			ours = start == (uintptr_t)map;
+		else if (ours && sscanf(line, "ShmemPmdMapped: %llu", &kib) == 1)
+			sum += kib;
+	}
+	fclose(f);
+	return sum;
+}
+
+static void show_huge(const char *path)
+{
+	const size_t align = 2 << 20;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	volatile const uint8_t *map;
+	uintptr_t at;
+	struct stat st;
+	void *room;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err(1, "%s", path);
+	room = mmap(NULL, (size_t)st.st_size + align, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
+	at = ((uintptr_t)room + align - 1) & ~(align - 1);
+	map = mmap((void *)at, (size_t)st.st_size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (room == MAP_FAILED || map == MAP_FAILED)
+		err(1, "%s", path);
+	for (off_t i = 0; i < st.st_size; i += BLOCK)
+		(void)map[i];
+	printf("%llu\n", (unsigned long long)huge_kib((const void *)map));
+}
+
 /* --- writers --- */
 
 static void wait_for_ever(void)
@@ -359,6 +401,7 @@ static void usage(void)
 	      "       tool scatter FILE SIZE COUNT  data in a huge hole\n"
 	      "       tool socket FILE\n"
 	      "       tool huge FILE PAGES          on hugetlbfs, every other page with data\n"
+	      "       tool show-huge FILE           KiB of a tmpfs file on huge pages\n"
 	      "       tool hold-open FILE           for writing, until killed\n"
 	      "       tool hold-mapped FILE         writable, the descriptor closed\n"
 	      "       tool hold-reader FILE\n"
@@ -387,6 +430,8 @@ int main(int argc, char **argv)
 		make_socket(argv[2]);
 	else if (strcmp(verb, "huge") == 0 && argc == 4)
 		make_huge(argv[2], number(argv[3]));
+	else if (strcmp(verb, "show-huge") == 0 && argc == 3)
+		show_huge(argv[2]);
 	else if (strcmp(verb, "hold-open") == 0 && argc == 3) {
 		make(AT_FDCWD, argv[2], 0);
 		wait_for_ever();
