@@ -331,11 +331,14 @@ enum pkram_restore_flags {
  * @struct_size: sizeof(struct pkram_restore_options)
  * @flags: enum pkram_restore_flags
  * @to: directory to restore below, each tree at its own path there; NULL: the root
+ * @mount_options: comma list as mount(8) takes it, overrides the saved options of each tmpfs that
+ *	is mounted for a tree ("huge=within_size"); NULL: none
  */
 struct pkram_restore_options {
 	size_t struct_size;
 	uint64_t flags;
 	const char *to;
+	const char *mount_options;
 };
 
 /*

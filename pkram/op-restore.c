@@ -31,6 +31,7 @@ struct restore {
 	struct pkram_region *region;
 	uint64_t flags;
 	const char *to;
+	const char *mount_options; /* that override the saved ones */
 	bool named;		/* the trees were asked for by name */
 	struct restore_tree *trees;
 	size_t n;
@@ -40,6 +41,7 @@ struct restore {
 	_Atomic uint64_t done;	/* bytes that were read */
 	_Atomic uint64_t passed; /* and with those that need not be: the progress */
 	bool missing;		/* something was left out */
+	bool mounted;		/* a tree is a mount of its own */
 };
 
 /* One tree being filled. */
@@ -309,6 +311,7 @@ static int open_place(struct restore *r, struct restore_tree *t)
 		.force = r->flags & PKRAM_RESTORE_FORCE, .mount = r->flags & PKRAM_RESTORE_MOUNT,
 		.single = n->single, .trusted = t->trusted, .fs_type = n->fs_type,
 		.mount_options = *n->mount_options ? n->mount_options : NULL,
+		.mount_over = r->mount_options,
 	};
 
 	tree_view_info(t->view, &info);
@@ -475,6 +478,7 @@ static int appear(struct restore *r, struct restore_tree *t)
 	t->appeared = true;
 	r->nodes++;
 	r->files += info.inodes - t->left_out;
+	r->mounted |= tree_place_mounts(t->place);
 	return 0;
 }
 
@@ -524,6 +528,39 @@ static int mark_restored(struct restore *r)
 	return n ? store_mark_restored(r->region->store, readers, n, r->region->boot_id) : 0;
 }
 
+static int take_options(struct restore *r, const struct pkram_restore_options *opts)
+{
+	struct pkram_ctx *ctx = r->region->ctx;
+	int k;
+
+	k = op_check_options(ctx, "restore", opts, sizeof(*opts));
+	if (k >= 0)
+		k = op_check_flags(ctx, "restore", opts->flags,
+				   PKRAM_RESTORE_STALE | PKRAM_RESTORE_ONCE | PKRAM_RESTORE_FORCE |
+				   PKRAM_RESTORE_MOUNT | PKRAM_RESTORE_SALVAGE);
+	if (k >= 0)
+		k = op_check_kernel(ctx);
+	if (k < 0)
+		return k;
+	if (opts->to && !*opts->to)
+		return log_error_errno(ctx, -EINVAL,
+				       "restore: an empty word is no directory");
+	r->flags = opts->flags;
+	r->to = opts->to;
+	r->mount_options = opts->mount_options;
+	/* Not only when the first mount is made: other trees may have appeared by then. */
+	return r->mount_options ? tree_mount_check(ctx, r->mount_options) : 0;
+}
+
+/* What the user may want to do otherwise next time. */
+static void advise(struct restore *r)
+{
+	if (r->mount_options && r->nodes && !r->mounted)
+		pkram_log_warning(r->region->ctx,
+				  "the options of --mount were not used: no tree was restored to "
+				  "a tmpfs of its own");
+}
+
 int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
 			const struct pkram_restore_options *opts,
 			struct pkram_transfer *ret_transfer)
@@ -533,21 +570,9 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 	int64_t start = op_clock();
 	int k, marked;
 
-	opts = opts ? opts : &none;
-	k = op_check_options(region->ctx, "restore", opts, sizeof(*opts));
-	if (k >= 0)
-		k = op_check_flags(region->ctx, "restore", opts->flags,
-				   PKRAM_RESTORE_STALE | PKRAM_RESTORE_ONCE | PKRAM_RESTORE_FORCE |
-				   PKRAM_RESTORE_MOUNT | PKRAM_RESTORE_SALVAGE);
-	if (k >= 0)
-		k = op_check_kernel(region->ctx);
+	k = take_options(&r, opts ? opts : &none);
 	if (k < 0)
 		return k;
-	r.flags = opts->flags;
-	if (opts->to && !*opts->to)
-		return log_error_errno(region->ctx, -EINVAL,
-				       "restore: an empty word is no directory");
-	r.to = opts->to;
 	r.named = n_names > 0;
 	k = r.named ? select_named(&r, names, n_names) : select_all(&r);
 	if (k >= 0 && !r.n && !r.missing)
@@ -561,6 +586,8 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 							 .bytes = r.done, .threads = r.threads,
 							 .ns = (uint64_t)(op_clock() - start) };
 	}
+	if (k >= 0)
+		advise(&r);
 	if (k >= 0 && r.missing)
 		k = -EBADMSG;
 	restore_done(&r);

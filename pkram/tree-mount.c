@@ -8,6 +8,7 @@
 
 #include "hook.h"
 #include "machine.h"
+#include "tree.h"
 
 #ifndef MOVE_MOUNT_BENEATH
 #define MOVE_MOUNT_BENEATH 0x00000200 /* Linux 6.5 */
@@ -149,7 +150,7 @@ static const struct {
 	unsigned int set, clear;
 } attributes[] = {
 	{ "ro", MOUNT_ATTR_RDONLY, 0 },
-	{ "rw", 0, 0 },
+	{ "rw", 0, MOUNT_ATTR_RDONLY },
 	{ "nosuid", MOUNT_ATTR_NOSUID, 0 },
 	{ "suid", 0, MOUNT_ATTR_NOSUID },
 	{ "nodev", MOUNT_ATTR_NODEV, 0 },
@@ -189,70 +190,116 @@ static char *next_option(char **rest)
 	return word;
 }
 
-/* What the kernel said of the last step, without its "e " in front. */
-static int config_failed(struct pkram_ctx *ctx, int fs, const char *fs_type, const char *what)
+/*
+ * Whether the list sets the option of `word` anew. The old value is not even tried then: this
+ * kernel may not take it (huge= where there are no huge pages).
+ */
+static bool overridden(const char *word, const char *list)
+{
+	size_t len = strcspn(word, "=");
+
+	for (const char *p = list; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
+		if (strcspn(p, "=,") == len && strncmp(p, word, len) == 0)
+			return true;
+	return false;
+}
+
+/* A filesystem that is being made. */
+struct making {
+	struct pkram_ctx *ctx;
+	const char *fs_type;
+	const char *hint;	/* what to do where it does not work */
+	int fd;			/* of its configuration */
+	unsigned int attrs;	/* of its mount */
+};
+
+/* Logs what the kernel said of the last step, without its "e " in front. */
+static int config_failed(const struct making *m, const char *what)
 {
 	int error = -errno;
 	char said[256];
-	ssize_t n = read(fs, said, sizeof(said) - 1);
+	ssize_t n = read(m->fd, said, sizeof(said) - 1);
 
 	said[n > 0 ? n : 0] = '\0';
+	said[strcspn(said, "\n")] = '\0';
 	errno = -error;
-	pkram_log_error(ctx, "cannot make a %s with the option %s: %m%s%s; mount one at the target "
-			"yourself, then restore", fs_type, what, n > 2 ? ": " : "",
-			n > 2 ? said + 2 : "");
+	pkram_log_error(m->ctx, "cannot make a %s with the option %s: %m%s%s; %s", m->fs_type, what,
+			n > 2 ? ": " : "", n > 2 ? said + 2 : "", m->hint);
 	return error;
 }
 
-static int configure(struct pkram_ctx *ctx, int fs, const char *fs_type, char *options,
-		     unsigned int *attrs)
-{
-	char *word;
-
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", fs_type, 0) < 0)
-		return config_failed(ctx, fs, fs_type, "source");
-	while ((word = next_option(&options))) {
-		char *value = strchr(word, '=');
-		int r;
-
-		if (!*word || take_attribute(word, attrs))
-			continue;
-		if (value)
-			*value++ = '\0';
-		r = value ? fsconfig(fs, FSCONFIG_SET_STRING, word, value, 0) :
-			    fsconfig(fs, FSCONFIG_SET_FLAG, word, NULL, 0);
-		if (r < 0)
-			return config_failed(ctx, fs, fs_type, word);
-	}
-	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return config_failed(ctx, fs, fs_type, "(all)");
-	return 0;
-}
-
-int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options, int *ret_fd,
-		   bool *ret_read_only)
+/* Sets what stands in `options` and not in `over`. */
+static int configure(struct making *m, const char *options, const char *over)
 {
 	_cleanup_free_ char *copy = strdup(options ? options : "");
-	_cleanup_close_ int fs = -1;
-	/* mountinfo has no word for this one: it is what is meant when neither of the others is
-	 * named. */
-	unsigned int attrs = MOUNT_ATTR_STRICTATIME;
-	int fd, r;
+	char *rest = copy, *word;
 
 	if (!copy)
 		return -ENOMEM;
-	fs = fsopen(fs_type, FSOPEN_CLOEXEC);
+	while ((word = next_option(&rest))) {
+		char *value = strchr(word, '=');
+		int r;
+
+		if (!*word || overridden(word, over) || take_attribute(word, &m->attrs))
+			continue;
+		if (value)
+			*value++ = '\0';
+		r = value ? fsconfig(m->fd, FSCONFIG_SET_STRING, word, value, 0) :
+			    fsconfig(m->fd, FSCONFIG_SET_FLAG, word, NULL, 0);
+		if (r < 0)
+			return config_failed(m, word);
+	}
+	return 0;
+}
+
+static int create(const struct making *m)
+{
+	if (fsconfig(m->fd, FSCONFIG_SET_STRING, "source", m->fs_type, 0) < 0)
+		return config_failed(m, "source");
+	if (fsconfig(m->fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return config_failed(m, "(all)");
+	return 0;
+}
+
+int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options,
+		   const char *over, int *ret_fd, bool *ret_read_only)
+{
+	_cleanup_close_ int fs = fsopen(fs_type, FSOPEN_CLOEXEC);
+	/* mountinfo has no word for strictatime: it is what is meant when neither of the others is
+	 * named. */
+	struct making m = {
+		.ctx = ctx, .fs_type = fs_type, .fd = fs, .attrs = MOUNT_ATTR_STRICTATIME,
+		.hint = "--mount=OPTION=VALUE sets another value, --to restores elsewhere",
+	};
+	int fd, r;
+
 	if (fs < 0)
 		return log_error_errno(ctx, -errno, "cannot make a %s: %m", fs_type);
-	r = configure(ctx, fs, fs_type, copy, &attrs);
+	r = configure(&m, options, over);
+	if (r == 0)
+		r = configure(&m, over, NULL);
+	if (r == 0)
+		r = create(&m);
 	if (r < 0)
 		return r;
-	fd = fsmount(fs, FSMOUNT_CLOEXEC, attrs & ~(unsigned int)MOUNT_ATTR_RDONLY);
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, m.attrs & ~(unsigned int)MOUNT_ATTR_RDONLY);
 	if (fd < 0)
 		return log_error_errno(ctx, -errno, "cannot make a mount of %s: %m", fs_type);
-	*ret_read_only = attrs & MOUNT_ATTR_RDONLY;
+	*ret_read_only = m.attrs & MOUNT_ATTR_RDONLY;
 	*ret_fd = fd;
 	return 0;
+}
+
+int tree_mount_check(struct pkram_ctx *ctx, const char *options)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	struct making m = {
+		.ctx = ctx, .fs_type = "tmpfs", .fd = fs, .hint = "nothing was restored",
+	};
+
+	if (fs < 0)
+		return log_error_errno(ctx, -errno, "cannot make a tmpfs: %m");
+	return configure(&m, options, NULL);
 }
 
 /* --- into place --- */

@@ -21,11 +21,12 @@ void tree_mount_done(struct tree_mount *m);
 int tree_mounts_below(struct pkram_ctx *ctx, int fd);
 
 /*
- * A new filesystem that is mounted nowhere, with options as mountinfo has them. *ret_read_only: it
- * is to become so when it is filled, which tree_mount_attach() does.
+ * A new filesystem that is mounted nowhere, with options as mountinfo has them, where those of
+ * `over` (may be NULL) take the place of theirs. *ret_read_only: it is to become so when it is
+ * filled, which tree_mount_attach() does.
  */
-int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options, int *ret_fd,
-		   bool *ret_read_only);
+int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *options,
+		   const char *over, int *ret_fd, bool *ret_read_only);
 
 enum tree_attach {
 	TREE_ATTACH_NEW,	/* target is a directory */

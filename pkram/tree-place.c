@@ -211,10 +211,14 @@ static int prepare_work(struct tree_place *p)
 	return p->dirfd < 0 ? log_error_errno(p->ctx, -errno, "%s/%s: %m", p->parent, p->work) : 0;
 }
 
-static int prepare_mount(struct tree_place *p, const char *fs_type, const char *options)
+static int prepare_mount(struct tree_place *p, const char *fs_type, const char *options,
+			 const char *over)
 {
-	int r = tree_mount_new(p->ctx, fs_type, options, &p->mount_fd, &p->read_only);
+	int r;
 
+	if (strcmp(fs_type, "tmpfs") != 0)
+		over = NULL;
+	r = tree_mount_new(p->ctx, fs_type, options, over, &p->mount_fd, &p->read_only);
 	if (r < 0)
 		return r;
 	p->dirfd = openat(p->mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -241,7 +245,8 @@ static int prepare_over_mount(struct tree_place *p, int fd, const struct tree_pl
 					  p->target);
 		p->mounted = true;
 		r = prepare_mount(p, m.fs_type,
-				  same && o->mount_options ? o->mount_options : m.options);
+				  same && o->mount_options ? o->mount_options : m.options,
+				  o->mount_over);
 	} else {
 		pkram_log_error(p->ctx, "%s: is a mount point (%s%s), where a tree cannot appear "
 				"at once; unmount it, or restore elsewhere with --to", p->target,
@@ -287,7 +292,7 @@ static int prepare(struct tree_place *p, const struct tree_place_options *o)
 		return prepare_over_mount(p, mount_point, o);
 	if (o->mount && !o->single && o->mount_options && o->fs_type &&
 	    strcmp(o->fs_type, "tmpfs") == 0)
-		return prepare_mount(p, "tmpfs", o->mount_options);
+		return prepare_mount(p, "tmpfs", o->mount_options, o->mount_over);
 	return prepare_work(p);
 }
 
@@ -365,6 +370,11 @@ int tree_place_dirfd(const struct tree_place *p)
 uint64_t tree_place_hugetlb(const struct tree_place *p)
 {
 	return tree_room_hugetlb(p->dirfd);
+}
+
+bool tree_place_mounts(const struct tree_place *p)
+{
+	return p->mount_fd >= 0;
 }
 
 /* --- appearing --- */

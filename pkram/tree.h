@@ -167,17 +167,22 @@ struct tree_place_options {
 	 * name. */
 	size_t trusted;
 	const char *fs_type, *mount_options; /* of the source */
+	const char *mount_over;	/* options of a new tmpfs that override those; NULL: none */
 	uint64_t need_bytes, need_inodes; /* checked against what the target has, with figures */
 };
 
 /* Checks the target and its room, cleans up after killed restores, and prepares the place. */
 int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_place_options *o,
 		   struct tree_place **ret);
+/* Whether a tmpfs would take these options (mount_over); logs why not. */
+int tree_mount_check(struct pkram_ctx *ctx, const char *options);
 /* Removes what was built and did not appear. NULL is fine. */
 struct tree_place *tree_place_free(struct tree_place *p);
 /* The empty directory to build in. */
 int tree_place_dirfd(const struct tree_place *p);
 /* Page size where the target is hugetlbfs, else 0. */
 uint64_t tree_place_hugetlb(const struct tree_place *p);
+/* Whether the tree gets a mount of its own. */
+bool tree_place_mounts(const struct tree_place *p);
 /* The tree appears. */
 int tree_place_appear(struct tree_place *p);

@@ -24,7 +24,7 @@ enum {
 struct option_set {
 	const struct option_row *rows[MAX_OPTIONS];
 	struct option longs[MAX_OPTIONS + 1];
-	char letters[2 * MAX_OPTIONS + 3];
+	char letters[3 * MAX_OPTIONS + 3];
 	int n;
 };
 
@@ -55,16 +55,18 @@ static void add_rows(struct option_set *set, const struct option_row *rows)
 	char *l = set->letters + strlen(set->letters);
 
 	for (; rows && rows->name && set->n < MAX_OPTIONS; rows++, set->n++) {
+		int has_arg = rows->kind == OPTION_OPTIONAL ? optional_argument :
+			      rows->arg ? required_argument : no_argument;
+
 		set->rows[set->n] = rows;
 		set->longs[set->n] = (struct option){
-			.name = rows->name,
-			.has_arg = rows->arg ? required_argument : no_argument,
-			.val = FIRST_LONG + set->n,
+			.name = rows->name, .has_arg = has_arg, .val = FIRST_LONG + set->n,
 		};
 		if (!rows->letter)
 			continue;
 		*l++ = (char)rows->letter;
-		if (rows->arg)
+		/* One colon for an argument, two for one that may be missing. */
+		for (int i = 0; i < has_arg; i++)
 			*l++ = ':';
 	}
 	*l = 0;
@@ -121,6 +123,7 @@ static int take_threads(const struct cmd *cmd, const char *arg, unsigned int *re
 
 static int take(const struct cmd *cmd, const struct option_row *row, const char *arg)
 {
+	struct optional_string *string;
 	struct optional_bytes *bytes;
 
 	switch (row->kind) {
@@ -132,6 +135,10 @@ static int take(const struct cmd *cmd, const struct option_row *row, const char 
 		return 0;
 	case OPTION_STRING:
 		*(const char **)row->into = arg;
+		return 0;
+	case OPTION_OPTIONAL:
+		string = row->into;
+		*string = (struct optional_string){ .value = arg, .given = true };
 		return 0;
 	case OPTION_LIST:
 		return append(row->into, arg);
@@ -212,9 +219,10 @@ static void print_options(const struct option_row *rows, FILE *f)
 	for (; rows->name; rows++) {
 		if (!rows->help)
 			continue;
-		snprintf(left, sizeof(left), "  %c%c%c --%s%s%s", rows->letter ? '-' : ' ',
+		snprintf(left, sizeof(left), "  %c%c%c --%s%s%s%s", rows->letter ? '-' : ' ',
 			 rows->letter ? rows->letter : ' ', rows->letter ? ',' : ' ', rows->name,
-			 rows->arg ? " " : "", rows->arg ? rows->arg : "");
+			 !rows->arg ? "" : rows->kind == OPTION_OPTIONAL ? "[=" : " ",
+			 rows->arg ? rows->arg : "", rows->kind == OPTION_OPTIONAL ? "]" : "");
 		fprintf(f, "%-*s%s\n", HELP_COLUMN, left, rows->help);
 	}
 }

@@ -2,17 +2,20 @@
 /*
  * pkram restore - nodes back to trees.
  */
+#include <string.h>
+
 #include "options.h"
 #include "report.h"
 
 static struct pkram_restore_options opt = { .struct_size = sizeof(opt) };
+static struct optional_string mount_options;
 
 static const struct option_row options[] = {
 	{ "to", 't', "DIR", "restore below DIR, not to the saved paths", OPTION_STRING, &opt.to },
 	{ "force", 'f', NULL, "replace a target that is not empty", OPTION_FLAG, &opt.flags,
 	  PKRAM_RESTORE_FORCE },
-	{ "mount", 'm', NULL, "make the tmpfs where the source was a mount", OPTION_FLAG,
-	  &opt.flags, PKRAM_RESTORE_MOUNT },
+	{ "mount", 'm', "OPTIONS", "make the tmpfs where the source was a mount", OPTION_OPTIONAL,
+	  &mount_options },
 	{ "salvage", 0, NULL, "leave damaged files out instead of failing", OPTION_FLAG, &opt.flags,
 	  PKRAM_RESTORE_SALVAGE },
 	{ "once", 0, NULL, "only what this boot has not restored yet", OPTION_FLAG, &opt.flags,
@@ -21,6 +24,46 @@ static const struct option_row options[] = {
 	  PKRAM_RESTORE_STALE },
 	{ NULL },
 };
+
+/*
+ * The kernel's own words for another value say neither what it was nor which ones there are. What
+ * else it does not take, it tells well enough.
+ */
+static bool good_huge(const char *list)
+{
+	static const char *const good[] = {
+		"huge=always", "huge=within_size", "huge=advise", "huge=never",
+	};
+
+	for (;;) {
+		size_t len = strcspn(list, ","), i = 0;
+
+		while (i < ARRAY_SIZE(good) &&
+		       (strlen(good[i]) != len || strncmp(list, good[i], len) != 0))
+			i++;
+		if (i == ARRAY_SIZE(good) && strncmp(list, "huge=", strlen("huge=")) == 0)
+			return false;
+		if (!list[len])
+			return true;
+		list += len + 1;
+	}
+}
+
+static int take_mount(struct cmd *cmd)
+{
+	if (!mount_options.given)
+		return 0;
+	opt.flags |= PKRAM_RESTORE_MOUNT;
+	opt.mount_options = mount_options.value;
+	if (!opt.mount_options)
+		return 0;
+	if (!*opt.mount_options)
+		return usage_error(cmd, "--mount: an empty word is no option of a mount");
+	if (!good_huge(opt.mount_options))
+		return usage_error(cmd, "--mount: '%s': huge= is one of always, within_size, "
+				   "advise and never", opt.mount_options);
+	return 0;
+}
 
 static int run_restore(struct cmd *cmd, int argc, char **argv)
 {
@@ -31,6 +74,9 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 	/* An empty variable of a script must not turn into the trees' own paths. */
 	if (opt.to && !*opt.to)
 		return usage_error(cmd, "--to: an empty word is no directory");
+	r = take_mount(cmd);
+	if (r)
+		return r;
 	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);

@@ -50,10 +50,16 @@ enum option_kind {
 	OPTION_BOOL,	/* bool */
 	OPTION_FLAG,	/* uint64_t, or'ed with the row's flag */
 	OPTION_STRING,	/* const char * */
+	OPTION_OPTIONAL, /* struct optional_string: --name or --name=ARG */
 	OPTION_LIST,	/* struct string_list, one more with each use */
 	OPTION_SIZE,	/* uint64_t, with K, M, G, T; 0 is refused */
 	OPTION_BYTES,	/* struct optional_bytes: as SIZE, and 0 is one */
 	OPTION_THREADS,	/* unsigned int */
+};
+
+struct optional_string {
+	const char *value;	/* NULL: --name alone */
+	bool given;
 };
 
 struct optional_bytes {

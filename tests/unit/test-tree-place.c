@@ -339,6 +339,19 @@ static void test_mount_point(void **state)
 		    mount_has("m", "mpol=bind:0"));
 	assert_false(mount_has("m", "nosuid"));
 	assert_int_equal(mounts_at("m"), 1);
+	/* One in place of it: the old value is not tried, though the kernel would not take it. */
+	o.mount_options = "ro,nodev,noexec,size=4096k,mpol=bind:0,huge=nonsense,nr_inodes=many";
+	o.mount_over = "huge=never,rw,dev,nr_inodes=77,size=2m";
+	if (place("m", &o) < 0)
+		fail_msg("%s", last_log);
+	assert_int_equal(statfs("m", &fs), 0);
+	assert_int_equal((uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize, 2 * MIB);
+	assert_int_equal(fs.f_files, 77);
+	assert_true(mount_has("m", "rw") && mount_has("m", "noexec") &&
+		    mount_has("m", "mpol=bind:0"));
+	assert_false(mount_has("m", "nodev"));
+	o.mount_options = "size=1m,size=2m";
+	o.mount_over = NULL;
 	/* Something below: told, for it may be what a killed restore left. */
 	assert_int_equal(mount("tmpfs", "m", "tmpfs", 0, "size=1m"), 0);
 	all_log[0] = '\0';
@@ -415,6 +428,18 @@ static void test_new_mount(void **state)
 	assert_int_equal(access("c", F_OK), -1);
 }
 
+static void test_mount_check(void **state)
+{
+	(void)state;
+	assert_int_equal(tree_mount_check(ctx, "size=1m,nosuid,nr_inodes=5,mpol=bind:0,0"), 0);
+	assert_int_equal(tree_mount_check(ctx, ""), 0);
+	assert_int_equal(tree_mount_check(ctx, "size=1m,huge=most"), -EINVAL);
+	assert_non_null(strstr(last_log, "the option huge: Invalid argument"));
+	assert_null(strchr(last_log, '?'));
+	assert_int_equal(tree_mount_check(ctx, "no_such_option"), -EINVAL);
+	assert_int_equal(tree_mount_check(ctx, "nosuid=7"), -EINVAL);
+}
+
 static void test_other_mounts(void **state)
 {
 	struct tree_place_options o = { .force = true };
@@ -475,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_mount_point, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_old_kernel, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_new_mount, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_mount_check, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_other_mounts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_room, set_up, tear_down),
 	};

@@ -20,3 +20,12 @@ $ offer pkram rm o
 | one
 $ mkdir dir; offer pkram restore --to d
 | dir
+$ offer pkram restore --mount =
+| huge=always
+| huge=within_size
+| huge=advise
+| huge=never
+$ offer pkram restore --mount = huge = w
+| within_size
+$ offer pkram restore --mount = huge = never o
+| one

@@ -88,6 +88,26 @@ $ umount m; pkram restore -q --mount $PWD/m; findmnt -no FSTYPE,OPTIONS m | sed 
 $ pkram restore -q --force $PWD/m; findmnt -no FSTYPE m; umount m; ls m
 | tmpfs
 
+Its options can be overridden: the kernel says what it does not take.
+
+$ pkram restore -q --mount=size=1M,exec $PWD/m; findmnt -no FSTYPE,OPTIONS m | sed s/,inode64// | tr -s ' '; umount m
+| tmpfs rw,nosuid,nodev,relatime,size=1024k,mode=1770
+$ pkram restore -q --mount=huge=maybe $PWD/m
+! pkram: restore: --mount: 'huge=maybe': huge= is one of always, within_size, advise and never; see 'pkram restore --help'
+[2]
+$ pkram restore -q --mount= $PWD/m
+! pkram: restore: --mount: an empty word is no option of a mount; see 'pkram restore --help'
+[2]
+$ pkram restore -q --mount=bogus=1 $PWD/m
+! pkram: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'; nothing was restored
+[1]
+$ pkram restore -q --mount=size=huge $PWD/m
+! pkram: cannot make a tmpfs with the option size: Invalid argument: tmpfs: Bad value for 'size'; nothing was restored
+[1]
+$ pkram restore -q --force --mount=size=1M --to to $PWD/b
+! pkram: warning: the options of --mount were not used: no tree was restored to a tmpfs of its own
+$ ls m; rm -r to
+
 Room is looked at before anything is written.
 
 $ head -c 5M /dev/urandom >large; pkram save -q -n large large; mount -t tmpfs -o size=3M none m
