@@ -298,6 +298,7 @@ struct pkram_transfer {
 	uint64_t files;			/* inodes of all types */
 	uint64_t bytes;			/* copied, of the trees' images */
 	uint64_t ns;			/* wall clock */
+	uint64_t small_pages;		/* restored bytes that huge pages would take faster */
 	unsigned int threads;		/* that copied */
 };
 

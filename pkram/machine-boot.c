@@ -10,6 +10,8 @@
 /* What the x86 boot protocol calls a kernel that was started by kexec. */
 #define BOOTLOADER_KEXEC 0xd0
 
+#define THP "/sys/kernel/mm/transparent_hugepage"
+
 static int hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
@@ -203,4 +205,17 @@ int machine_hugepages_free(struct pkram_ctx *ctx, uint64_t page_size, uint64_t *
 		return -EOVERFLOW;
 	*ret_free = bytes;
 	return 0;
+}
+
+uint64_t machine_tmpfs_huge_page(struct pkram_ctx *ctx)
+{
+	_cleanup_free_ char *policy = NULL;
+	uint64_t size;
+
+	/* Missing: not built in. Of the policies, these two alone are above the mount options. */
+	if (machine_read(ctx, THP "/shmem_enabled", &policy, NULL) < 0 ||
+	    strstr(policy, "[deny]") || strstr(policy, "[force]") ||
+	    machine_read_u64(ctx, THP "/hpage_pmd_size", &size) < 0)
+		return 0;
+	return size;
 }

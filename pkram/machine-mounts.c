@@ -24,12 +24,12 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-static bool has_option(const char *options, const char *name)
+bool machine_mount_has(const char *options, const char *option)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(option);
 
 	for (const char *p = options; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
-		if (strncmp(p, name, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+		if (strncmp(p, option, len) == 0 && (p[len] == ',' || p[len] == '\0'))
 			return true;
 	return false;
 }
@@ -57,7 +57,7 @@ static char *join_options(char *mount, char *super)
 
 	if (!f)
 		return NULL;
-	fprintf(f, has_option(mount, "ro") || has_option(super, "ro") ? "ro" : "rw");
+	fprintf(f, machine_mount_has(mount, "ro") || machine_mount_has(super, "ro") ? "ro" : "rw");
 	add_options(f, mount);
 	add_options(f, super);
 	if (fclose(f) != 0) {

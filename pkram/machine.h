@@ -38,6 +38,8 @@ int64_t machine_now(void);
 int machine_memory(struct pkram_ctx *ctx, uint64_t *ret_available, uint64_t *ret_cgroup_left);
 /* Free pages of the pool of this page size that nobody has reserved; bytes. */
 int machine_hugepages_free(struct pkram_ctx *ctx, uint64_t page_size, uint64_t *ret_free);
+/* Bytes of a page that huge= can give a tmpfs; 0: it changes nothing on this machine. */
+uint64_t machine_tmpfs_huge_page(struct pkram_ctx *ctx);
 
 /* --- mounts (machine-mounts.c) --- */
 
@@ -59,6 +61,8 @@ struct machine_mount {
  */
 int machine_mounts(const char *table, int (*fn)(void *arg, const struct machine_mount *m),
 		   void *arg);
+/* Whether a comma list has the option, spelt so ("ro", "huge=always"). */
+bool machine_mount_has(const char *options, const char *option);
 /* Type and options (flags and filesystem's as one list that mounts the same again) of a mount. */
 int machine_mount_find(const char *table, uint64_t id, char **ret_type, char **ret_options);
 

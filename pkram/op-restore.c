@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "op-huge.h"
 #include "op-image.h"
 #include "work.h"
 
@@ -42,6 +43,7 @@ struct restore {
 	_Atomic uint64_t passed; /* and with those that need not be: the progress */
 	bool missing;		/* something was left out */
 	bool mounted;		/* a tree is a mount of its own */
+	struct op_huge huge;
 };
 
 /* One tree being filled. */
@@ -67,6 +69,7 @@ static void restore_done(struct restore *r)
 	for (size_t i = 0; i < r->n; i++)
 		tree_done(&r->trees[i]);
 	free(r->trees);
+	op_huge_end(&r->huge);
 }
 
 /* --- which trees --- */
@@ -479,6 +482,7 @@ static int appear(struct restore *r, struct restore_tree *t)
 	r->nodes++;
 	r->files += info.inodes - t->left_out;
 	r->mounted |= tree_place_mounts(t->place);
+	op_huge_add(&r->huge, t->view, t->place, t->target);
 	return 0;
 }
 
@@ -559,6 +563,7 @@ static void advise(struct restore *r)
 		pkram_log_warning(r->region->ctx,
 				  "the options of --mount were not used: no tree was restored to "
 				  "a tmpfs of its own");
+	op_huge_say(r->region->ctx, &r->huge);
 }
 
 int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
@@ -574,6 +579,7 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 	if (k < 0)
 		return k;
 	r.named = n_names > 0;
+	op_huge_begin(region->ctx, r.mount_options, &r.huge);
 	k = r.named ? select_named(&r, names, n_names) : select_all(&r);
 	if (k >= 0 && !r.n && !r.missing)
 		k = log_error_errno(region->ctx, -ENODATA, "nothing to restore");
@@ -584,6 +590,7 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 	if (k >= 0 && ret_transfer) {
 		*ret_transfer = (struct pkram_transfer){ .nodes = r.nodes, .files = r.files,
 							 .bytes = r.done, .threads = r.threads,
+							 .small_pages = r.huge.small,
 							 .ns = (uint64_t)(op_clock() - start) };
 	}
 	if (k >= 0)

@@ -110,6 +110,37 @@ void tree_mount_done(struct tree_mount *m)
 	memset(m, 0, sizeof(*m));
 }
 
+struct pages {
+	uint64_t id;
+	char *point;
+};
+
+static int match_pages(void *arg, const struct machine_mount *l)
+{
+	struct pages *k = arg;
+
+	if (l->id != k->id)
+		return 0;
+	/* With huge=advise only mappings get huge pages; files here are written. */
+	if (strcmp(l->type, "tmpfs") == 0 && !machine_mount_has(l->options, "huge=always") &&
+	    !machine_mount_has(l->options, "huge=within_size"))
+		k->point = strdup(l->point);
+	return 1;
+}
+
+char *tree_mount_small_pages(struct pkram_ctx *ctx, int fd)
+{
+	_cleanup_free_ char *table = NULL;
+	struct pages k = { 0 };
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || read_mounts(ctx, &table) < 0)
+		return NULL;
+	k.id = stx.stx_mnt_id;
+	machine_mounts(table, match_pages, &k);
+	return k.point;
+}
+
 struct below {
 	struct pkram_ctx *ctx;
 	const char *path;

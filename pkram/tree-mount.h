@@ -21,6 +21,12 @@ void tree_mount_done(struct tree_mount *m);
 int tree_mounts_below(struct pkram_ctx *ctx, int fd);
 
 /*
+ * The mount point of the tmpfs that fd lies on, if it gives written files no huge pages; malloc'ed.
+ * NULL also where that cannot be told.
+ */
+char *tree_mount_small_pages(struct pkram_ctx *ctx, int fd);
+
+/*
  * A new filesystem that is mounted nowhere, with options as mountinfo has them, where those of
  * `over` (may be NULL) take the place of theirs. *ret_read_only: it is to become so when it is
  * filled, which tree_mount_attach() does.

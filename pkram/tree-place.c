@@ -377,6 +377,11 @@ bool tree_place_mounts(const struct tree_place *p)
 	return p->mount_fd >= 0;
 }
 
+char *tree_place_small_pages(const struct tree_place *p)
+{
+	return tree_mount_small_pages(p->ctx, p->dirfd);
+}
+
 /* --- appearing --- */
 
 /*

@@ -113,6 +113,11 @@ struct tree_view_info {
 };
 
 void tree_view_info(const struct tree_view *v, struct tree_view_info *ret);
+/*
+ * Bytes of data in files of at least `size` bytes. Not of those with many holes, which would cost
+ * memory on pages of that size.
+ */
+uint64_t tree_view_large(const struct tree_view *v, uint64_t size);
 /* Calls fn with the path of each file that has data in [off, off + len) of the image. */
 int tree_view_files_at(const struct tree_view *v, uint64_t off, uint64_t len,
 		       int (*fn)(void *arg, const char *path), void *arg);
@@ -184,5 +189,10 @@ int tree_place_dirfd(const struct tree_place *p);
 uint64_t tree_place_hugetlb(const struct tree_place *p);
 /* Whether the tree gets a mount of its own. */
 bool tree_place_mounts(const struct tree_place *p);
+/*
+ * After it appeared: the mount point of a tmpfs that gave its files no huge pages; malloc'ed. NULL:
+ * of anything else.
+ */
+char *tree_place_small_pages(const struct tree_place *p);
 /* The tree appears. */
 int tree_place_appear(struct tree_place *p);

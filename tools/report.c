@@ -266,6 +266,8 @@ static void summary_json(const struct cmd *cmd, const struct summary *s)
 	json_seconds(&j, "seconds", s->ns);
 	if (s->threads)
 		json_number(&j, "threads", s->threads);
+	if (s->small_pages)
+		json_number(&j, "small_page_bytes", *s->small_pages);
 	json_end(&j, '}');
 }
 

@@ -88,7 +88,8 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 	if (r == 0 || t.nodes)
 		print_summary(cmd, &(struct summary){
 			.did = "restored", .trees = true, .nodes = t.nodes, .files = t.files,
-			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads,
+			.small_pages = &t.small_pages });
 	if (r == -ENODATA) {
 		exit_code(r);
 		return EXIT_NOTHING;

@@ -201,6 +201,28 @@ static void test_hugepages(void **state)
 	assert_int_equal(bytes, 14 * MIB);
 }
 
+static void test_tmpfs_huge_page(void **state)
+{
+	static const char shmem[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	static const char size[] = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size";
+	struct fixture *f = *state;
+
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 0); /* not built in */
+	put(f, size, "2097152\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 0); /* for anonymous memory only */
+	put(f, shmem, "always within_size advise [never] deny force\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 2 * MIB);
+	put(f, shmem, "always [within_size] advise never deny force\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 2 * MIB);
+	put(f, shmem, "always within_size advise never [deny] force\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 0);
+	put(f, shmem, "always within_size advise never deny [force]\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 0);
+	put(f, shmem, "[always] within_size advise never deny force\n");
+	put(f, size, "rubbish\n");
+	assert_int_equal(machine_tmpfs_huge_page(f->ctx), 0);
+}
+
 static int find_point(void *arg, const struct machine_mount *m)
 {
 	return strcmp(m->point, arg) == 0 && m->parent == 21 ? (int)minor(m->dev) : 0;
@@ -217,6 +239,10 @@ static void test_mounts(void **state)
 	char point[] = "/dev/shm/a b";
 
 	(void)state;
+	assert_true(machine_mount_has("ro,huge=always", "huge=always"));
+	assert_true(machine_mount_has("ro,huge=always", "ro"));
+	assert_false(machine_mount_has("rox,xro,huge=always", "ro"));
+	assert_false(machine_mount_has("rw,huge=always", "huge"));
 	assert_int_equal(machine_mount_find(table, 35, &type, &options), 0);
 	assert_string_equal(type, "tmpfs");
 	assert_string_equal(options, "rw,nosuid,nodev,size=1024k,mode=1777,mpol=bind:0,inode64");
@@ -241,6 +267,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_here, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hugepages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tmpfs_huge_page, setup, teardown),
 		cmocka_unit_test(test_mounts),
 	};
 

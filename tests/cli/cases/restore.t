@@ -46,7 +46,8 @@ $ pkram restore --json --to other $PWD/b
 |   "files": 2,
 |   "bytes": 4096,
 |   "seconds": T,
-|   "threads": N
+|   "threads": N,
+|   "small_page_bytes": 0
 | }
 
 Once; by name; what is no tree.
