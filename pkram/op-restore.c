@@ -320,6 +320,8 @@ static int open_place(struct restore *r, struct restore_tree *t)
 	tree_view_info(t->view, &info);
 	o.need_bytes = info.pages;
 	o.need_inodes = info.inodes;
+	if (r->huge.page)
+		o.huge_holes = tree_view_huge_holes(t->view, r->huge.page);
 	return tree_place_new(r->region->ctx, t->target, &o, &t->place);
 }
 

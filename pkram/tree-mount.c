@@ -110,8 +110,16 @@ void tree_mount_done(struct tree_mount *m)
 	memset(m, 0, sizeof(*m));
 }
 
+bool tree_mount_gives_huge(const char *options)
+{
+	/* With huge=advise only mappings get huge pages; files here are written. */
+	return machine_mount_has(options, "huge=always") ||
+	       machine_mount_has(options, "huge=within_size");
+}
+
 struct pages {
 	uint64_t id;
+	bool huge;
 	char *point;
 };
 
@@ -121,24 +129,32 @@ static int match_pages(void *arg, const struct machine_mount *l)
 
 	if (l->id != k->id)
 		return 0;
-	/* With huge=advise only mappings get huge pages; files here are written. */
-	if (strcmp(l->type, "tmpfs") == 0 && !machine_mount_has(l->options, "huge=always") &&
-	    !machine_mount_has(l->options, "huge=within_size"))
-		k->point = strdup(l->point);
-	return 1;
+	if (strcmp(l->type, "tmpfs") != 0)
+		return -ENODEV;
+	k->huge = tree_mount_gives_huge(l->options);
+	k->point = strdup(l->point);
+	return k->point ? 1 : -ENOMEM;
 }
 
-char *tree_mount_small_pages(struct pkram_ctx *ctx, int fd)
+int tree_mount_pages(struct pkram_ctx *ctx, int fd, bool *ret_huge, char **ret_point)
 {
 	_cleanup_free_ char *table = NULL;
 	struct pages k = { 0 };
 	struct statx stx;
+	int r;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 || read_mounts(ctx, &table) < 0)
-		return NULL;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
+		return -errno;
+	r = read_mounts(ctx, &table);
+	if (r < 0)
+		return r;
 	k.id = stx.stx_mnt_id;
-	machine_mounts(table, match_pages, &k);
-	return k.point;
+	r = machine_mounts(table, match_pages, &k);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret_huge = k.huge;
+	*ret_point = k.point;
+	return 0;
 }
 
 struct below {
@@ -221,11 +237,7 @@ static char *next_option(char **rest)
 	return word;
 }
 
-/*
- * Whether the list sets the option of `word` anew. The old value is not even tried then: this
- * kernel may not take it (huge= where there are no huge pages).
- */
-static bool overridden(const char *word, const char *list)
+bool tree_mount_overridden(const char *word, const char *list)
 {
 	size_t len = strcspn(word, "=");
 
@@ -259,7 +271,10 @@ static int config_failed(const struct making *m, const char *what)
 	return error;
 }
 
-/* Sets what stands in `options` and not in `over`. */
+/*
+ * Sets what stands in `options` and not in `over`. What does is not even tried: this kernel may not
+ * take the old value (huge= where there are no huge pages).
+ */
 static int configure(struct making *m, const char *options, const char *over)
 {
 	_cleanup_free_ char *copy = strdup(options ? options : "");
@@ -271,7 +286,7 @@ static int configure(struct making *m, const char *options, const char *over)
 		char *value = strchr(word, '=');
 		int r;
 
-		if (!*word || overridden(word, over) || take_attribute(word, &m->attrs))
+		if (!*word || tree_mount_overridden(word, over) || take_attribute(word, &m->attrs))
 			continue;
 		if (value)
 			*value++ = '\0';

@@ -21,10 +21,14 @@ void tree_mount_done(struct tree_mount *m);
 int tree_mounts_below(struct pkram_ctx *ctx, int fd);
 
 /*
- * The mount point of the tmpfs that fd lies on, if it gives written files no huge pages; malloc'ed.
- * NULL also where that cannot be told.
+ * Whether the tmpfs that fd lies on gives huge pages to files that are written, and its mount point
+ * (malloc'ed). Negative, and not logged, where it is no tmpfs or cannot be told.
  */
-char *tree_mount_small_pages(struct pkram_ctx *ctx, int fd);
+int tree_mount_pages(struct pkram_ctx *ctx, int fd, bool *ret_huge, char **ret_point);
+/* The same of one with these options. */
+bool tree_mount_gives_huge(const char *options);
+/* Whether a list of options (may be NULL) sets that of `word`, to whatever value. */
+bool tree_mount_overridden(const char *word, const char *list);
 
 /*
  * A new filesystem that is mounted nowhere, with options as mountinfo has them, where those of

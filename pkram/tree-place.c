@@ -40,6 +40,7 @@ struct tree_place {
 	int mount_fd;
 	bool mounted;		/* target is a mount point now */
 	bool read_only;
+	bool huge;		/* its options give files huge pages */
 	bool made_target;
 	bool appeared;
 };
@@ -218,6 +219,7 @@ static int prepare_mount(struct tree_place *p, const char *fs_type, const char *
 
 	if (strcmp(fs_type, "tmpfs") != 0)
 		over = NULL;
+	p->huge = tree_mount_gives_huge(tree_mount_overridden("huge", over) ? over : options);
 	r = tree_mount_new(p->ctx, fs_type, options, over, &p->mount_fd, &p->read_only);
 	if (r < 0)
 		return r;
@@ -296,12 +298,33 @@ static int prepare(struct tree_place *p, const struct tree_place_options *o)
 	return prepare_work(p);
 }
 
+static bool gives_huge(const struct tree_place *p)
+{
+	_cleanup_free_ char *point = NULL;
+	bool huge = p->huge;
+
+	/* A mount that was made stands in no table yet. */
+	if (p->work && tree_mount_pages(p->ctx, p->dirfd, &huge, &point) < 0)
+		huge = false;
+	return huge;
+}
+
+static int check_room(struct tree_place *p, const struct tree_place_options *o)
+{
+	struct tree_room need = {
+		.target = p->target, .bytes = o->need_bytes, .inodes = o->need_inodes,
+	};
+
+	if (o->huge_holes && gives_huge(p))
+		need.holes = o->huge_holes;
+	if (add_overflows(need.bytes, need.holes, &need.bytes))
+		return -EOVERFLOW;
+	return tree_room_check(p->ctx, p->dirfd, &need);
+}
+
 int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_place_options *o,
 		   struct tree_place **ret)
 {
-	struct tree_room need = {
-		.target = target, .bytes = o->need_bytes, .inodes = o->need_inodes,
-	};
 	struct tree_place *p = malloc(sizeof(*p));
 	int r;
 
@@ -315,7 +338,7 @@ int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_
 	if (r == 0)
 		r = prepare(p, o);
 	if (r == 0)
-		r = tree_room_check(ctx, p->dirfd, &need);
+		r = check_room(p, o);
 	if (r < 0) {
 		tree_place_free(p);
 		return r;
@@ -379,7 +402,14 @@ bool tree_place_mounts(const struct tree_place *p)
 
 char *tree_place_small_pages(const struct tree_place *p)
 {
-	return tree_mount_small_pages(p->ctx, p->dirfd);
+	char *point;
+	bool huge;
+
+	if (tree_mount_pages(p->ctx, p->dirfd, &huge, &point) < 0)
+		return NULL;
+	if (huge)
+		free(TAKE_PTR(point));
+	return point;
 }
 
 /* --- appearing --- */

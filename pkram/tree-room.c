@@ -18,9 +18,26 @@ uint64_t tree_room_hugetlb(int fd)
 	return (uint64_t)fs.f_bsize;
 }
 
+/* Where it is the holes, other pages help more than a larger target. */
+static int too_small_for_holes(struct pkram_ctx *ctx, const struct tree_room *need, uint64_t has,
+			       const char *what)
+{
+	uint64_t less = need->bytes - need->holes;
+
+	pkram_log_error(ctx,
+			"%s: the tree needs %" PRIu64 ".%" PRIu64 " MiB where huge pages fill its "
+			"holes, %s has %" PRIu64 ".%" PRIu64 " MiB; with huge=never (of --mount, "
+			"or remounted) it needs %" PRIu64 ".%" PRIu64 " MiB",
+			need->target, need->bytes / MIB, need->bytes % MIB * 10 / MIB, what,
+			has / MIB, has % MIB * 10 / MIB, less / MIB, less % MIB * 10 / MIB);
+	return -ENOSPC;
+}
+
 static int too_small(struct pkram_ctx *ctx, const struct tree_room *need, uint64_t bytes,
 		     uint64_t has, const char *what, const char *hint)
 {
+	if (need->holes)
+		return too_small_for_holes(ctx, need, has, what);
 	pkram_log_error(ctx,
 			"%s: the tree needs %" PRIu64 ".%" PRIu64 " MiB, %s has %" PRIu64
 			".%" PRIu64 " MiB; %s",

@@ -9,6 +9,7 @@
 struct tree_room {
 	const char *target;	/* for messages */
 	uint64_t bytes, inodes;	/* that are needed */
+	uint64_t holes;		/* of the bytes: holes that huge pages fill */
 };
 
 /* Page size of the hugetlbfs that fd lies on, else 0. */

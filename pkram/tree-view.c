@@ -253,16 +253,3 @@ void tree_view_info(const struct tree_view *v, struct tree_view_info *ret)
 		info.data += v->files[i].data;
 	*ret = info;
 }
-
-uint64_t tree_view_large(const struct tree_view *v, uint64_t size)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < v->n_files; i++) {
-		const struct view_file *f = &v->files[i];
-
-		if (f->size >= size && f->data >= f->size - f->size / 8)
-			bytes += f->data;
-	}
-	return bytes;
-}

@@ -113,11 +113,10 @@ struct tree_view_info {
 };
 
 void tree_view_info(const struct tree_view *v, struct tree_view_info *ret);
-/*
- * Bytes of data in files of at least `size` bytes. Not of those with many holes, which would cost
- * memory on pages of that size.
- */
-uint64_t tree_view_large(const struct tree_view *v, uint64_t size);
+/* Bytes of data in files that are at least one huge page long; not of those with many holes. */
+uint64_t tree_view_large(const struct tree_view *v, uint64_t page);
+/* Bytes of holes that would be filled by huge pages: by those that lie inside their file whole. */
+uint64_t tree_view_huge_holes(const struct tree_view *v, uint64_t page);
 /* Calls fn with the path of each file that has data in [off, off + len) of the image. */
 int tree_view_files_at(const struct tree_view *v, uint64_t off, uint64_t len,
 		       int (*fn)(void *arg, const char *path), void *arg);
@@ -174,6 +173,7 @@ struct tree_place_options {
 	const char *fs_type, *mount_options; /* of the source */
 	const char *mount_over;	/* options of a new tmpfs that override those; NULL: none */
 	uint64_t need_bytes, need_inodes; /* checked against what the target has, with figures */
+	uint64_t huge_holes;	/* bytes needed more where it gives files huge pages */
 };
 
 /* Checks the target and its room, cleans up after killed restores, and prepares the place. */
@@ -190,8 +190,8 @@ uint64_t tree_place_hugetlb(const struct tree_place *p);
 /* Whether the tree gets a mount of its own. */
 bool tree_place_mounts(const struct tree_place *p);
 /*
- * After it appeared: the mount point of a tmpfs that gave its files no huge pages; malloc'ed. NULL:
- * of anything else.
+ * After it appeared: the mount point of the tmpfs it lies on, if that gives files that are written
+ * no huge pages; malloc'ed. NULL: it is anything else.
  */
 char *tree_place_small_pages(const struct tree_place *p);
 /* The tree appears. */
