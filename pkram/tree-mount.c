@@ -254,26 +254,49 @@ struct making {
 	const char *hint;	/* what to do where it does not work */
 	int fd;			/* of its configuration */
 	unsigned int attrs;	/* of its mount */
+	bool saved;		/* its options are: nobody chose them for this kernel */
 };
 
-/* Logs what the kernel said of the last step, without its "e " in front. */
+/* What the kernel said of the last step, which is then forgotten, without its "e " in front. */
+static const char *kernel_said(const struct making *m, char buf[256])
+{
+	int saved = errno;
+	ssize_t n = read(m->fd, buf, 255);
+
+	buf[n > 0 ? n : 0] = '\0';
+	buf[strcspn(buf, "\n")] = '\0';
+	errno = saved;
+	return n > 2 ? buf + 2 : "it does not say why";
+}
+
 static int config_failed(const struct making *m, const char *what)
 {
 	int error = -errno;
 	char said[256];
-	ssize_t n = read(m->fd, said, sizeof(said) - 1);
 
-	said[n > 0 ? n : 0] = '\0';
-	said[strcspn(said, "\n")] = '\0';
-	errno = -error;
-	pkram_log_error(m->ctx, "cannot make a %s with the option %s: %m%s%s; %s", m->fs_type, what,
-			n > 2 ? ": " : "", n > 2 ? said + 2 : "", m->hint);
+	pkram_log_error(m->ctx, "cannot make a %s with the option %s: %m: %s; %s", m->fs_type, what,
+			kernel_said(m, said), m->hint);
 	return error;
 }
 
 /*
+ * A kernel that has no huge pages takes no word of them. They are for speed: a saved tree comes
+ * back without, too.
+ */
+static bool can_do_without(const struct making *m, const char *word, const char *value)
+{
+	char said[256];
+
+	if (!m->saved || strcmp(word, "huge") != 0 || errno != EINVAL)
+		return false;
+	pkram_log_warning(m->ctx, "this kernel takes no huge=%s (%s): mounted without", value,
+			  kernel_said(m, said));
+	return true;
+}
+
+/*
  * Sets what stands in `options` and not in `over`. What does is not even tried: this kernel may not
- * take the old value (huge= where there are no huge pages).
+ * take the old value.
  */
 static int configure(struct making *m, const char *options, const char *over)
 {
@@ -292,7 +315,7 @@ static int configure(struct making *m, const char *options, const char *over)
 			*value++ = '\0';
 		r = value ? fsconfig(m->fd, FSCONFIG_SET_STRING, word, value, 0) :
 			    fsconfig(m->fd, FSCONFIG_SET_FLAG, word, NULL, 0);
-		if (r < 0)
+		if (r < 0 && !can_do_without(m, word, value ? value : ""))
 			return config_failed(m, word);
 	}
 	return 0;
@@ -321,7 +344,9 @@ int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *optio
 
 	if (fs < 0)
 		return log_error_errno(ctx, -errno, "cannot make a %s: %m", fs_type);
+	m.saved = true;
 	r = configure(&m, options, over);
+	m.saved = false;
 	if (r == 0)
 		r = configure(&m, over, NULL);
 	if (r == 0)

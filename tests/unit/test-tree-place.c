@@ -344,13 +344,22 @@ static void test_mount_point(void **state)
 	o.mount_over = "huge=never,rw,dev,nr_inodes=77,size=2m";
 	if (place("m", &o) < 0)
 		fail_msg("%s", last_log);
+	assert_null(strstr(all_log, "nonsense"));
 	assert_int_equal(statfs("m", &fs), 0);
 	assert_int_equal((uint64_t)fs.f_blocks * (uint64_t)fs.f_bsize, 2 * MIB);
 	assert_int_equal(fs.f_files, 77);
 	assert_true(mount_has("m", "rw") && mount_has("m", "noexec") &&
 		    mount_has("m", "mpol=bind:0"));
 	assert_false(mount_has("m", "nodev"));
-	o.mount_options = "size=1m,size=2m";
+	/* Saved by a kernel with other huge pages than this one. */
+	o.mount_options = "huge=gigantic,size=1m,nosuid";
+	o.mount_over = NULL;
+	if (place("m", &o) < 0)
+		fail_msg("%s", last_log);
+	assert_non_null(strstr(all_log, "takes no huge=gigantic"));
+	assert_true(is_new("m/file") && mount_has("m", "nosuid"));
+	o.mount_over = "huge=gigantic";
+	assert_int_equal(place("m", &o), -EINVAL);
 	o.mount_over = NULL;
 	/* Something below: told, for it may be what a killed restore left. */
 	assert_int_equal(mount("tmpfs", "m", "tmpfs", 0, "size=1m"), 0);
