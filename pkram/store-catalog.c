@@ -2,8 +2,7 @@
 /*
  * Rows and transactions: who owns which part of the payload, and how that changes.
  */
-#include <xxhash.h>
-
+#include "hash.h"
 #include "store-internal.h"
 
 void catalog_done(struct catalog *c)

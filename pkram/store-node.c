@@ -4,8 +4,8 @@
  */
 #include <libfdt.h>
 #include <sys/utsname.h>
-#include <xxhash.h>
 
+#include "hash.h"
 #include "machine.h"
 #include "store-internal.h"
 

@@ -6,8 +6,6 @@
  * bytes of another node is that node's payload (a saved file may hold a perfect copy of a node
  * block), and one whose space belongs to a better candidate is a leftover.
  */
-#include <xxhash.h>
-
 #include "store-internal.h"
 
 struct candidate {

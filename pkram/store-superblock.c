@@ -3,8 +3,8 @@
  * The two slots: superblock and catalog as bytes.
  */
 #include <sys/random.h>
-#include <xxhash.h>
 
+#include "hash.h"
 #include "store-internal.h"
 
 uint64_t superblock_seal(const struct pkram_superblock *sb)

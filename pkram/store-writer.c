@@ -4,8 +4,7 @@
  * any lock, then one commit for a whole set. Until then only the rows of its id are on the medium,
  * and they are void once its writer is gone.
  */
-#include <xxhash.h>
-
+#include "hash.h"
 #include "store-internal.h"
 
 struct store_writer {

@@ -8,7 +8,8 @@
 
 #include <endian.h>
 #include <sys/sysmacros.h>
-#include <xxhash.h>
+
+#include "hash.h"
 
 /* Files from this size on start on a huge page of the data, which a large node maps as one. */
 #define ALIGNED_SIZE (64 * MIB)

@@ -21,8 +21,8 @@
 
 #include <pthread.h>
 #include <sys/stat.h>
-#include <xxhash.h>
 
+#include "hash.h"
 #include "tree-erofs.h"
 #include "tree.h"
 

@@ -19,9 +19,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "bench.h"
+#include "hash.h"
 
 #define PIECE (2 * MIB)
 #define BLOCK 4096ULL
