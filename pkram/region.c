@@ -300,6 +300,12 @@ int region_zero(struct region *r, uint64_t off, uint64_t len)
 	return 0;
 }
 
+void region_prepare(struct region *r, uint64_t off, uint64_t len, bool write)
+{
+	if (r->map && range_ok(off, len, r->size))
+		(void)!madvise(r->map + off, len, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
 /*
  * The bytes have to outlive the kernel, not the power: caches stay coherent across kexec, so that
  * nothing is flushed. Only the order matters, and on x86 only of non-temporal stores.

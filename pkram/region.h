@@ -79,6 +79,11 @@ static inline uint8_t *region_ptr(struct region *r, uint64_t off)
 {
 	return r->map ? r->map + off : NULL;
 }
+/*
+ * Brings the pages of a mapped range in by one call, which costs less than a fault for each. What
+ * cannot be brought in is left to the faults.
+ */
+void region_prepare(struct region *r, uint64_t off, uint64_t len, bool write);
 /* What was stored through region_ptr() is ordered before what is stored next. */
 void region_persist(struct region *r);
 /*

@@ -145,6 +145,12 @@ bool spans_locate(const struct spans *s, uint64_t off, uint64_t *ret_at, uint64_
  */
 int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
 	       const void **ret);
+/*
+ * Before window `index` at logical byte `off` is read or written: one of many brings in the pages
+ * of those that come next.
+ */
+void spans_prepare(struct region *r, const struct spans *s, uint64_t index, uint64_t off,
+		   bool write);
 /* Free spans of the payload, by offset. */
 int space_free(const struct catalog *c, uint64_t size, struct spans *ret);
 

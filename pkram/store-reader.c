@@ -103,6 +103,7 @@ int store_reader_window(struct store_reader *r, uint64_t index, void *bounce, co
 		return -ERANGE;
 	off = window_offset(n->mirrored, index);
 	len = window_length(n->size, n->mirrored, index);
+	spans_prepare(region, &r->extents, index, off, false);
 	k = spans_read(region, &r->extents, off, len, bounce, &bytes);
 	if (k >= 0 && !window_holds(r, index, bytes, len))
 		k = -EBADMSG;

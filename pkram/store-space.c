@@ -65,6 +65,22 @@ bool spans_locate(const struct spans *s, uint64_t off, uint64_t *ret_at, uint64_
 	return false;
 }
 
+/* Many enough that the call costs nothing, few enough that the other threads soon have theirs. */
+#define PREPARED_WINDOWS 64u
+
+void spans_prepare(struct region *r, const struct spans *s, uint64_t index, uint64_t off,
+		   bool write)
+{
+	uint64_t end = off + (uint64_t)PREPARED_WINDOWS * PKRAM_WINDOW, at, there;
+
+	if (!r->map || index % PREPARED_WINDOWS)
+		return;
+	for (; off < end && spans_locate(s, off, &at, &there); off += there) {
+		there = MIN(there, end - off);
+		region_prepare(r, at, there, write);
+	}
+}
+
 int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
 	       const void **ret)
 {

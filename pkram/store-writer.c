@@ -558,13 +558,13 @@ int store_writer_grow(struct store_writer *w, uint64_t size, uint64_t ahead, sto
 
 void *store_writer_window(struct store_writer *w, uint64_t index, size_t len, void *bounce)
 {
-	uint64_t at, there;
+	uint64_t off = window_offset(w->mirrored, index), at, there;
+	struct region *r = w->store->region;
 
-	if (!w->store->region->map ||
-	    !spans_locate(&w->extents, window_offset(w->mirrored, index), &at, &there) ||
-	    there < len)
+	if (!r->map || !spans_locate(&w->extents, off, &at, &there) || there < len)
 		return bounce;
-	return region_ptr(w->store->region, at);
+	spans_prepare(r, &w->extents, index, off, true);
+	return region_ptr(r, at);
 }
 
 static int spread(struct store_writer *w, const struct spans *spans, uint64_t off, size_t len,
