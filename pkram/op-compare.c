@@ -76,7 +76,7 @@ static int compare_image(struct compare *c)
 	tree_image_info(c->image, &info);
 	if (info.size != c->node->size || info.meta_size != c->node->mirrored)
 		return -ESTALE;
-	c->bounce = op_bounce_new(threads);
+	c->bounce = op_bounce_new(threads, 1);
 	k = c->bounce ? work_run(c->ctx, threads, NULL, c->node->windows, compare_window, c) :
 			-ENOMEM;
 	op_bounce_free(c->bounce);

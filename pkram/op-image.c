@@ -48,7 +48,7 @@ static int load_front(struct pkram_ctx *ctx, struct op_image *img)
 	int k;
 
 	img->bounce = io_buffer_new(PKRAM_WINDOW);
-	img->workers = op_bounce_new(threads);
+	img->workers = op_bounce_new(threads, 1);
 	if (!img->bounce || !img->workers)
 		return -ENOMEM;
 	if (!windows)

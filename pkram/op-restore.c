@@ -327,12 +327,62 @@ static int open_place(struct restore *r, struct restore_tree *t)
 
 /* --- filling --- */
 
-static int put_window(struct fill *f, unsigned int worker, uint64_t index, uint64_t off, size_t len)
+/*
+ * A piece of work is two windows, but for the front's: a tmpfs with huge pages that is given 2 MiB
+ * at once need not zero first what the next write would fill, and large files start at such a pair.
+ */
+#define PIECE_WINDOWS 2u
+
+static uint64_t piece_count(const struct store_node *n)
 {
+	uint64_t front = window_front(n->mirrored);
+
+	return front + (n->windows - front + PIECE_WINDOWS - 1) / PIECE_WINDOWS;
+}
+
+/* The windows [*ret_first, *ret_end) of a piece. */
+static void piece_windows(const struct store_node *n, uint64_t piece, uint64_t *ret_first,
+			  uint64_t *ret_end)
+{
+	uint64_t front = window_front(n->mirrored);
+
+	if (piece < front) {
+		*ret_first = piece;
+		*ret_end = piece + 1;
+		return;
+	}
+	*ret_first = front + (piece - front) * PIECE_WINDOWS;
+	*ret_end = MIN(*ret_first + PIECE_WINDOWS, n->windows);
+}
+
+/* Verified bytes that stand side by side, in the image as in memory. */
+struct stretch {
+	uint64_t off;
+	size_t len;
+	const uint8_t *bytes;
+};
+
+static int put_stretch(struct fill *f, unsigned int worker, struct stretch *s)
+{
+	size_t len = s->len;
+
+	s->len = 0;
+	return len ? tree_restore_put(f->work, worker, s->off, len, s->bytes) : 0;
+}
+
+/* Verifies a window and adds it to the stretch, which is put first where that does not go. */
+static int take_window(struct fill *f, unsigned int worker, uint64_t index, void *bounce,
+		       struct stretch *s)
+{
+	const struct store_node *n = store_reader_node(f->tree->reader);
+	uint64_t off = window_offset(n->mirrored, index);
+	size_t len = window_length(n->size, n->mirrored, index);
 	const void *bytes;
 	int k;
 
-	k = store_reader_window(f->tree->reader, index, f->bounce[worker], &bytes, &len);
+	if (!tree_restore_wants(f->work, off, len))
+		return 0;
+	k = store_reader_window(f->tree->reader, index, bounce, &bytes, &len);
 	if (k == -EBADMSG) {
 		/* Go on: all damage is to be named, and salvage wants the rest. */
 		f->tree->damaged[index] = 1;
@@ -341,24 +391,35 @@ static int put_window(struct fill *f, unsigned int worker, uint64_t index, uint6
 	if (k < 0)
 		return k;
 	atomic_fetch_add(&f->restore->done, len);
-	return tree_restore_put(f->work, worker, off, len, bytes);
+	if (s->len && s->off + s->len == off && s->bytes + s->len == bytes) {
+		s->len += len;
+		return 0;
+	}
+	k = put_stretch(f, worker, s);
+	*s = (struct stretch){ .off = off, .len = len, .bytes = bytes };
+	return k;
 }
 
-static int fill_window(void *arg, unsigned int worker, uint64_t index)
+static int fill_piece(void *arg, unsigned int worker, uint64_t piece)
 {
 	struct fill *f = arg;
 	struct restore *r = f->restore;
 	const struct store_node *n = store_reader_node(f->tree->reader);
-	uint64_t off = window_offset(n->mirrored, index);
-	size_t len = window_length(n->size, n->mirrored, index);
+	struct stretch s = { 0 };
+	uint64_t first, end, passed = 0;
 	int k = 0;
 
-	if (tree_restore_wants(f->work, off, len))
-		k = put_window(f, worker, index, off, len);
+	piece_windows(n, piece, &first, &end);
+	for (uint64_t i = first; i < end && k >= 0; i++) {
+		k = take_window(f, worker, i, f->bounce[worker] + (i - first) * PKRAM_WINDOW, &s);
+		passed += window_length(n->size, n->mirrored, i);
+	}
+	if (k >= 0)
+		k = put_stretch(f, worker, &s);
 	if (k < 0)
 		return k;
-	return ctx_progress(r->region->ctx, "restore", atomic_fetch_add(&r->passed, len) + len,
-			    r->bytes);
+	return ctx_progress(r->region->ctx, "restore",
+			    atomic_fetch_add(&r->passed, passed) + passed, r->bytes);
 }
 
 static int fill_tree(struct restore *r, struct restore_tree *t)
@@ -369,16 +430,17 @@ static int fill_tree(struct restore *r, struct restore_tree *t)
 		.salvage = r->flags & PKRAM_RESTORE_SALVAGE,
 		.hugetlb = tree_place_hugetlb(t->place),
 	};
+	uint64_t pieces = piece_count(n);
 	int k;
 
-	o.threads = ctx_threads(r->region->ctx, n->windows);
+	o.threads = ctx_threads(r->region->ctx, pieces);
 	r->threads = MAX(r->threads, o.threads);
 	k = tree_restore_new(r->region->ctx, t->view, tree_place_dirfd(t->place), &o, &f.work);
 	if (k < 0)
 		return k;
-	f.bounce = op_bounce_new(o.threads);
+	f.bounce = op_bounce_new(o.threads, PIECE_WINDOWS);
 	k = f.bounce ? work_run(r->region->ctx, o.threads, store_region(r->region->store)->near,
-				n->windows, fill_window, &f) : -ENOMEM;
+				pieces, fill_piece, &f) : -ENOMEM;
 	if (k >= 0 && op_log_damaged(r->region->ctx, t->reader, t->damaged)) {
 		r->missing = true;
 		if (!o.salvage)

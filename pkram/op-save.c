@@ -272,7 +272,7 @@ static int save_run(struct save *s, const struct pkram_save_item *items, unsigne
 	if (k < 0)
 		return k;
 	*ret_threads = ctx_threads(ctx, s->windows);
-	s->bounce = op_bounce_new(*ret_threads);
+	s->bounce = op_bounce_new(*ret_threads, 1);
 	if (!s->bounce)
 		return -ENOMEM;
 	k = work_run(ctx, *ret_threads, store_region(s->region->store)->near, s->windows,

@@ -137,7 +137,7 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_
 	int k = -ENOMEM;
 
 	v.damaged = calloc(MAX(n->windows, (uint64_t)1), 1);
-	v.bounce = op_bounce_new(threads);
+	v.bounce = op_bounce_new(threads, 1);
 	if (v.damaged && v.bounce)
 		k = work_run(ctx, threads, store_reader_region(reader)->near, n->windows,
 			     verify_window, &v);
@@ -149,12 +149,12 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_
 	return k;
 }
 
-uint8_t **op_bounce_new(unsigned int threads)
+uint8_t **op_bounce_new(unsigned int threads, unsigned int windows)
 {
 	uint8_t **v = calloc(threads + 1, sizeof(*v));
 
 	for (unsigned int i = 0; v && i < threads; i++) {
-		v[i] = io_buffer_new(PKRAM_WINDOW);
+		v[i] = io_buffer_new((size_t)windows * PKRAM_WINDOW);
 		if (!v[i]) {
 			op_bounce_free(v);
 			return NULL;

@@ -75,6 +75,6 @@ void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t 
 /* The same for each run of damaged windows (a byte for each window); whether there was any. */
 bool op_log_damaged(struct pkram_ctx *ctx, struct store_reader *reader, const uint8_t *damaged);
 
-/* One window of memory for each thread. */
-uint8_t **op_bounce_new(unsigned int threads);
+/* So many windows of memory for each thread. */
+uint8_t **op_bounce_new(unsigned int threads, unsigned int windows);
 void op_bounce_free(uint8_t **bounce);
