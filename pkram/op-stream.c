@@ -2,6 +2,7 @@
 /*
  * Byte streams in PKRAM's words: prepare, write, finish or discard; prepare, read, finish.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -174,6 +175,18 @@ static ssize_t read_some(int fd, void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/*
+ * A pipe holds 64 KiB, and whoever is at its other end sleeps and wakes for each: it gets room for
+ * a window where the kernel grants it. What is no pipe, or has more, stays as it is.
+ */
+static void widen_pipe(int fd)
+{
+	int size = fcntl(fd, F_GETPIPE_SZ);
+
+	if (size > 0 && size < (int)PKRAM_WINDOW)
+		(void)!fcntl(fd, F_SETPIPE_SZ, (int)PKRAM_WINDOW);
+}
+
 /* A file says how much is to come: that much is reserved, or refused, before anything is copied. */
 static int reserve_for(struct pkram_stream *s, int fd)
 {
@@ -195,7 +208,7 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd)
 
 	if (k >= 0)
 		k = reserve_for(stream, fd);
-
+	widen_pipe(fd);
 	while (k >= 0) {
 		ssize_t n;
 
@@ -357,6 +370,7 @@ int pkram_read_to_fd(struct pkram_stream *stream, int fd)
 	struct pkram_ctx *ctx = stream->region->ctx;
 	int k = stream->reader ? 1 : -EINVAL;
 
+	widen_pipe(fd);
 	while (k >= 0) {
 		ssize_t n;
 
