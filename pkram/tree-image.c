@@ -23,15 +23,16 @@ static bool later(const struct timespec *a, const struct timespec *b)
  */
 static void start_clock(struct tree_image *img)
 {
-	struct timespec tick, now;
+	struct timespec step, now;
 
-	clock_getres(CLOCK_REALTIME_COARSE, &tick);
+	clock_getres(CLOCK_REALTIME_COARSE, &step);
+	step.tv_nsec /= 4;
 	/* This clock may be a little behind the one that files get their times from. */
-	nanosleep(&tick, NULL);
+	nanosleep(&step, NULL);
 	clock_gettime(CLOCK_REALTIME, &img->started);
 	/* A few ticks at most: the clock may be set back right now. */
-	for (int i = 0; i < 5; i++) {
-		nanosleep(&tick, NULL);
+	for (int i = 0; i < 20; i++) {
+		nanosleep(&step, NULL);
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
 		if (later(&now, &img->started))
 			break;
