@@ -88,6 +88,14 @@ void json_seconds(struct json *j, const char *key, uint64_t ns)
 		(uintmax_t)(ns % 1000000000 / 1000));
 }
 
+void json_rate(struct json *j, const char *key, uint64_t bytes, uint64_t ns)
+{
+	uint64_t mb = ns ? (uint64_t)((double)bytes * 1000 / (double)ns) : 0;
+
+	start_value(j, key);
+	fprintf(j->f, "%ju.%03ju", (uintmax_t)(mb / 1000), (uintmax_t)(mb % 1000));
+}
+
 void json_bool(struct json *j, const char *key, bool v)
 {
 	start_value(j, key);

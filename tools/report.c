@@ -264,6 +264,7 @@ static void summary_json(const struct cmd *cmd, const struct summary *s)
 		json_number(&j, "files", s->files);
 	json_number(&j, "bytes", s->bytes);
 	json_seconds(&j, "seconds", s->ns);
+	json_rate(&j, "gb_per_s", s->bytes, s->ns);
 	if (s->threads)
 		json_number(&j, "threads", s->threads);
 	if (s->small_pages)

@@ -122,7 +122,7 @@ static int put(struct cmd *cmd, const char *name)
 	_cleanup_region_ struct pkram_region *region = NULL;
 	_cleanup_(stream_discard_p) struct pkram_stream *stream = NULL;
 	struct pkram_stream *whole;
-	struct summary sum = { .did = "put", .name = name, .nodes = 1 };
+	struct summary sum = { .did = "put", .name = name, .nodes = 1, .threads = 1 };
 	int r;
 
 	r = open_region(cmd, &region);

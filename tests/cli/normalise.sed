@@ -5,6 +5,7 @@
 # A summary's duration and rate; the same in JSON.
 s/ in [0-9]+\.[0-9]+ s, [0-9.]+ [MG]B\/s/ in T s, RATE/
 s/"seconds": [0-9]+\.[0-9]+/"seconds": T/
+s/"gb_per_s": [0-9]+\.[0-9]+/"gb_per_s": R/
 s/"threads": [0-9]+/"threads": N/
 # Times in UTC and in the local zone; ages; process ids.
 s/"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{9}Z"/"TIME"/

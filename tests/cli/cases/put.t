@@ -9,7 +9,9 @@ $ echo hello | pkram put --json greeting
 |   "name": "greeting",
 |   "nodes": 1,
 |   "bytes": 6,
-|   "seconds": T
+|   "seconds": T,
+|   "gb_per_s": R,
+|   "threads": N
 | }
 $ pkram put empty </dev/null
 ! pkram: put empty: 0 bytes in T s, RATE

@@ -46,6 +46,7 @@ $ pkram restore --json --to other $PWD/b
 |   "files": 2,
 |   "bytes": 4096,
 |   "seconds": T,
+|   "gb_per_s": R,
 |   "threads": N,
 |   "small_page_bytes": 0
 | }

@@ -12,6 +12,7 @@ $ pkram save -n tree --json a
 |   "files": 4,
 |   "bytes": 12288,
 |   "seconds": T,
+|   "gb_per_s": R,
 |   "threads": N
 | }
 $ pkram save -q b a/f

@@ -14,7 +14,8 @@ $ pkram verify --json
 |   "verb": "verify",
 |   "nodes": 2,
 |   "bytes": 5242882,
-|   "seconds": T
+|   "seconds": T,
+|   "gb_per_s": R
 | }
 $ pkram verify a nothing
 ! pkram: file:DIR/region: no node named nothing
