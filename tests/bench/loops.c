@@ -5,7 +5,7 @@
  * The fastest of these loops is what a tool that does all of that is held against.
  *
  *	loops save METHOD THREADS TREE REGION		pread, map
- *	loops restore METHOD THREADS TREE REGION DIR	pwrite, fallocate, map
+ *	loops restore METHOD THREADS TREE REGION DIR	pwrite, fallocate, map, uffd
  *	loops verify xxh3 THREADS TREE REGION
  *
  * A METHOD followed by +xxh3 checksums every piece as well, on the side where it is in the cache.
@@ -14,10 +14,13 @@
  */
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/userfaultfd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -56,6 +59,7 @@ struct job {
 
 static struct job job = { .dir = -1 };
 static int tree_fd = -1;
+static int uffd = -1;
 static size_t tree_prefix;
 
 static void *grow(void *array, size_t n, size_t each)
@@ -225,6 +229,33 @@ static void restore_map(struct job *j, const struct piece *p, int fd)
 	munmap(data, p->size);
 }
 
+/* Pages that the kernel fills while it makes them, without the file's lock for writers. */
+static void restore_uffd(struct job *j, const struct piece *p, int fd)
+{
+	uint64_t size = (p->size + BLOCK - 1) & ~(BLOCK - 1);
+	char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)p->offset);
+	struct uffdio_register range = { .range = { (uintptr_t)data, size },
+					 .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_copy copy = { .dst = (uintptr_t)data,
+				    .src = (uintptr_t)(j->region + p->place), .len = size };
+
+	if (data == MAP_FAILED || ioctl(uffd, UFFDIO_REGISTER, &range) < 0)
+		err(1, "cannot map a target");
+	hash(j, j->region + p->place, p->size);
+	if (ioctl(uffd, UFFDIO_COPY, &copy) < 0)
+		err(1, "cannot fill a target");
+	munmap(data, size);
+}
+
+static void open_uffd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) < 0)
+		err(1, "no userfaultfd");
+}
+
 static void verify_xxh3(struct job *j, const struct piece *p, int fd)
 {
 	(void)fd;
@@ -266,6 +297,7 @@ static const struct method {
 	{ "restore",	"pwrite",	restore_pwrite,		open_target },
 	{ "restore",	"fallocate",	restore_fallocate,	open_target },
 	{ "restore",	"map",		restore_map,		open_mapped_target },
+	{ "restore",	"uffd",		restore_uffd,		open_mapped_target },
 	{ "verify",	"xxh3",		verify_xxh3,		NULL },
 };
 
@@ -301,6 +333,8 @@ int main(int argc, char **argv)
 		if (job.dir < 0)
 			err(1, "cannot open %s", argv[6]);
 	}
+	if (job.move == restore_uffd)
+		open_uffd();
 	list_tree(argv[4]);
 	map_region(argv[5]);
 	seconds = crew_run(thread_count(argv[3]), &job, work);

@@ -18,7 +18,7 @@ function median(list,    n, a, i, j, t) {
 function kind(job, who) {
 	if (job == "limit" || who == "pkram")
 		return job == "limit" ? "limit" : "pkram"
-	return who ~ /^(pread|map|pwrite|fallocate|xxh3)(\+xxh3)?$/ ? "method" : "peer"
+	return who ~ /^(pread|map|pwrite|fallocate|uffd|xxh3)(\+xxh3)?$/ ? "method" : "peer"
 }
 
 # What of the limit goes for a job: which way on a device, read or copy in memory.
@@ -212,11 +212,11 @@ END {
 	rates()
 	if (json) {
 		printf "{\"version\":%s,\"cpu\":%s,\"cpus\":%d,\"kernel\":%s,\"load\":%s,\"rounds\":%d,",
-			json_string(version), json_string(cpu), cpus, json_string(kernel), load, rounds
+			json_string(version), json_string(cpu), cpus, json_string(kernel), busy, rounds
 		printf "\"lacking\":%s,\"rows\":[", json_string(lacking)
 	} else {
 		printf "%s; %s, %d CPUs, Linux %s, load %s; medians of %d\n", version, cpu, cpus, kernel,
-			load, rounds
+			busy, rounds
 		if (lacking)
 			printf "not installed, so not measured: %s\n", lacking
 		print "/limit  part of what memory (or the bare device) does with as many threads or fewer"
