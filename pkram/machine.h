@@ -112,6 +112,33 @@ int machine_device_node(struct pkram_ctx *ctx, dev_t rdev, bool block, char **re
  */
 int machine_load_modules(struct pkram_ctx *ctx);
 
+/* --- physical memory (machine-memory.c) --- */
+
+struct machine_range {
+	uint64_t start, end;	/* end: the last byte */
+	unsigned int depth;	/* ranges that lie around it; 0: none */
+	char *name;		/* "System RAM", "Persistent Memory (legacy)", "Kernel code", ... */
+};
+
+/* By start, outer ranges before those inside them. */
+struct machine_ranges {
+	struct machine_range *v;
+	size_t n;
+};
+
+/*
+ * What the firmware told, from /sys/firmware/memmap; the words of the command line change nothing
+ * of it. -ENOENT (not logged): not x86, or hidden; -EBADMSG (logged).
+ */
+int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret);
+/*
+ * /proc/iomem with all its levels. -EPERM (not logged): its addresses are shown to root alone;
+ * -EBADMSG (logged).
+ */
+int machine_iomem(struct pkram_ctx *ctx, struct machine_ranges *ret);
+/* Both kinds; all zero will do, and is left behind. */
+void machine_ranges_done(struct machine_ranges *m);
+
 /* --- memory nodes (machine-numa.c) --- */
 
 /* The CPUs of a node. -ENODATA: nothing follows from it: no other node has CPUs, or it has none. */
