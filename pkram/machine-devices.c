@@ -120,26 +120,36 @@ static int node_of_dir(struct pkram_ctx *ctx, const char *dir, char **ret)
 	return -ENODEV;
 }
 
-/* hmem does not show the address of its memory, of which the device may be a part. */
-static void find_soft_reserved(struct pkram_ctx *ctx, struct machine_device *d)
+/*
+ * The reserved memory that the device is a part of, where no directory tells: hmem shows no
+ * address, ramdax keeps its labels at the end.
+ */
+static void find_reserved(struct pkram_ctx *ctx, struct machine_device *d, const char *name)
 {
 	_cleanup_free_ char *iomem = NULL;
 	char *line, *save = NULL;
 	uint64_t start, end;
 
-	d->res_phys = d->phys;
-	d->res_size = d->size;
 	if (machine_read(ctx, "/proc/iomem", &iomem, NULL) < 0)
 		return;
 	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (!strstr(line, " : Soft Reserved") ||
-		    sscanf(line, " %" SCNx64 "-%" SCNx64, &start, &end) != 2 || end < start ||
-		    d->phys < start || d->phys > end)
+		int at = 0;
+
+		if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : %n", &start, &end, &at) != 2 || !at ||
+		    strcmp(line + at, name) != 0 || end < start || d->phys < start ||
+		    d->phys > end)
 			continue;
 		d->res_phys = start;
 		d->res_size = end - start + 1;
 		return;
 	}
+}
+
+/* A name that does not fit is none of libnvdimm's. */
+static void set_name(char *ret, size_t size, const char *name)
+{
+	if (strlen(name) < size)
+		strcpy(ret, name);
 }
 
 /* Fills in what the directories above `dir` tell: the bus, the memory around the device. */
@@ -154,11 +164,14 @@ static int describe_parents(struct pkram_ctx *ctx, const char *dir, struct machi
 		if (strncmp(name, "region", 6) == 0) {
 			d->res_phys = attr_u64(ctx, at, "resource");
 			d->res_size = attr_u64(ctx, at, "size");
+			set_name(d->nd_region, sizeof(d->nd_region), name);
 		} else if (strncmp(name, "ndbus", 5) == 0) {
 			_cleanup_free_ char *provider = NULL;
 
-			if (read_attr(ctx, at, "provider", &provider) == 0)
-				d->legacy = strcmp(provider, "e820") == 0;
+			if (read_attr(ctx, at, "provider", &provider) < 0)
+				return 0;
+			d->ramdax = strcmp(provider, "ramdax") == 0;
+			d->legacy = d->ramdax || strcmp(provider, "e820") == 0;
 			return 0;
 		} else if (strncmp(name, "hmem", 4) == 0) {
 			d->soft_reserved = true;
@@ -211,21 +224,28 @@ static int describe_pmem(struct pkram_ctx *ctx, const char *dir, struct machine_
 	d.phys = attr_u64(ctx, owner, "resource");
 	d.size = attr_u64(ctx, dir, "size") * 512;
 	d.node = attr_node(ctx, owner);
+	if (d.ramdax)
+		find_reserved(ctx, &d, "Persistent Memory (legacy)");
+	d.fsdax = *kind == 'p';
+	d.align = d.fsdax ? attr_u64(ctx, owner, "align") : 0;
+	d.bound = true;
+	set_name(d.nd_name, sizeof(d.nd_name), kind);
 	*ret = d;
 	return 0;
 }
 
-static bool driver_is(struct pkram_ctx *ctx, const char *dir, const char *name)
+static void find_driver(struct pkram_ctx *ctx, const char *dir, struct machine_device *d)
 {
 	_cleanup_free_ char *link = join(dir, "driver"), *driver = NULL;
 
-	return link && real_dir(ctx, link, &driver) == 0 && strcmp(base_name(driver), name) == 0;
+	d->bound = link && real_dir(ctx, link, &driver) == 0;
+	d->system_ram = d->bound && strcmp(base_name(driver), "kmem") == 0;
 }
 
 static int describe_devdax(struct pkram_ctx *ctx, const char *dir, struct machine_device *ret)
 {
 	struct machine_device d = { .kind = MACHINE_DEVICE_DEVDAX };
-	_cleanup_free_ char *link = join(dir, "subsystem"), *subsystem = NULL;
+	_cleanup_free_ char *link = join(dir, "subsystem"), *subsystem = NULL, *owner = NULL;
 	int r;
 
 	if (!link)
@@ -241,10 +261,19 @@ static int describe_devdax(struct pkram_ctx *ctx, const char *dir, struct machin
 		return r;
 	d.phys = attr_u64(ctx, dir, "resource");
 	d.size = attr_u64(ctx, dir, "size");
-	d.system_ram = driver_is(ctx, dir, "kmem");
+	d.align = attr_u64(ctx, dir, "align");
 	d.node = attr_node(ctx, dir);
-	if (d.soft_reserved)
-		find_soft_reserved(ctx, &d);
+	find_driver(ctx, dir, &d);
+	owner = *d.nd_region ? parent_dir(dir) : NULL;
+	if (owner)
+		set_name(d.nd_name, sizeof(d.nd_name), base_name(owner));
+	if (d.soft_reserved) {
+		d.res_phys = d.phys;
+		d.res_size = d.size;
+		find_reserved(ctx, &d, "Soft Reserved");
+	} else if (d.ramdax) {
+		find_reserved(ctx, &d, "Persistent Memory (legacy)");
+	}
 	*ret = d;
 	return 0;
 }

@@ -49,16 +49,6 @@ static void judge_line(const char *line, const struct machine_device *devices, s
 		need->soft = true;
 }
 
-static bool lacks_driver(struct pkram_ctx *ctx, const struct machine_device *d)
-{
-	char path[128];
-
-	if (d->kind != MACHINE_DEVICE_DEVDAX)
-		return false;
-	snprintf(path, sizeof(path), "/sys/bus/dax/devices/%s/driver", base_name(d->path));
-	return !machine_exists(ctx, path);
-}
-
 static int find_need(struct pkram_ctx *ctx, struct need *ret)
 {
 	_cleanup_free_ struct machine_device *devices = NULL;
@@ -77,7 +67,7 @@ static int find_need(struct pkram_ctx *ctx, struct need *ret)
 	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		judge_line(line, devices, n, &need);
 	for (size_t i = 0; i < n; i++)
-		need.driver |= lacks_driver(ctx, &devices[i]);
+		need.driver |= !devices[i].bound;
 	*ret = need;
 	return 0;
 }
@@ -149,7 +139,7 @@ static int bind_devdax(struct pkram_ctx *ctx)
 		const char *name = base_name(devices[i].path);
 		_cleanup_close_ int fd = -1;
 
-		if (!lacks_driver(ctx, &devices[i]))
+		if (devices[i].bound)
 			continue;
 		fd = machine_open(ctx, "/sys/bus/dax/drivers/device_dax/new_id", O_WRONLY);
 		if (fd >= 0 && write(fd, name, strlen(name)) > 0)

@@ -86,19 +86,28 @@ int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 }
 
 struct mounted {
-	struct pkram_ctx *ctx;
-	const char *path;
 	dev_t rdev;
+	char *point;
 };
 
-static int refuse_mounted(void *arg, const struct machine_mount *m)
+static int find_mounted(void *arg, const struct machine_mount *m)
 {
-	const struct mounted *d = arg;
+	struct mounted *d = arg;
 
 	if (m->dev != d->rdev)
 		return 0;
-	pkram_log_error(d->ctx, "%s is mounted at %s; unmount it first", d->path, m->point);
-	return -EBUSY;
+	d->point = strdup(m->point);
+	return d->point ? 1 : -ENOMEM;
+}
+
+static int use_text(char **ret, const char *fmt, const char *what)
+{
+	char *text;
+
+	if (asprintf(&text, fmt, what) < 0)
+		return -ENOMEM;
+	*ret = text;
+	return 0;
 }
 
 /* The first device built on top of this one (dm, md); "" for none. */
@@ -123,49 +132,60 @@ static void holder_of(struct pkram_ctx *ctx, dev_t rdev, char *ret, size_t size)
 	closedir(d);
 }
 
-static int block_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev)
+static int block_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char **ret)
 {
-	struct mounted mounted = { .ctx = ctx, .path = path, .rdev = rdev };
-	_cleanup_free_ char *table = NULL;
+	struct mounted mounted = { .rdev = rdev };
+	_cleanup_free_ char *table = NULL, *point = NULL;
 	_cleanup_close_ int fd = -1;
 	char holder[256];
 	int r;
 
 	if (machine_read(ctx, "/proc/self/mountinfo", &table, NULL) == 0) {
-		r = machine_mounts(table, refuse_mounted, &mounted);
-		if (r == -EBUSY)
-			return r;
+		r = machine_mounts(table, find_mounted, &mounted);
+		point = mounted.point;
+		if (r == 1)
+			return use_text(ret, "is mounted at %s; unmount it first", point);
 		if (r < 0)
 			return log_error_errno(ctx, r, "/proc/self/mountinfo: %m");
 	}
 	holder_of(ctx, rdev, holder, sizeof(holder));
-	if (*holder) {
-		pkram_log_error(ctx, "%s is part of %s; take that apart first", path, holder);
-		return -EBUSY;
-	}
+	if (*holder)
+		return use_text(ret, "is part of %s; take that apart first", holder);
 	/* The kernel knows the rest: mounts elsewhere, partitions, swap. */
 	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
 	if (fd >= 0)
 		return 0;
 	if (errno == EBUSY)
-		return log_error_errno(ctx, -EBUSY, "%s is in use (mounted, swap or a partition)",
-				       path);
+		return use_text(ret, "is in use (mounted, swap or a partition)%s", "");
 	return log_error_errno(ctx, -errno, "%s: cannot open: %m", path);
 }
 
-int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block)
+static int devdax_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char **ret)
 {
 	struct machine_device dev;
-	int r;
+	int r = machine_device_of(ctx, rdev, false, &dev);
 
-	if (block)
-		return block_unused(ctx, path, rdev);
-	r = machine_device_of(ctx, rdev, false, &dev);
 	if (r < 0)
 		return log_error_errno(ctx, r, "%s is not a devdax device", path);
 	if (!dev.system_ram)
 		return 0;
-	pkram_log_error(ctx, "%s is lent to the kernel as ordinary memory; take it back first",
-			path);
+	return use_text(ret, "is lent to the kernel as ordinary memory; take it back first%s", "");
+}
+
+int machine_device_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
+		       char **ret_use)
+{
+	*ret_use = NULL;
+	return block ? block_use(ctx, path, rdev, ret_use) : devdax_use(ctx, path, rdev, ret_use);
+}
+
+int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block)
+{
+	_cleanup_free_ char *use = NULL;
+	int r = machine_device_use(ctx, path, rdev, block, &use);
+
+	if (r < 0 || !use)
+		return r;
+	pkram_log_error(ctx, "%s %s", path, use);
 	return -EBUSY;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who uses a file: descriptors open for writing (/proc/PID/fd, with the mode from fdinfo) and
- * shared writable mappings (/proc/PID/maps), which hold a file also when its descriptor is closed.
- * One pass over /proc serves any number of files. Processes come and go meanwhile, and some may not
- * be looked at: they are passed over.
+ * Who uses a file: descriptors open for writing, or at all (/proc/PID/fd, with the mode from
+ * fdinfo), and shared writable mappings, or any (/proc/PID/maps), which hold a file also when its
+ * descriptor is closed. One pass over /proc serves any number of files. Processes come and go
+ * meanwhile, and some may not be looked at: they are passed over.
  */
 #include "machine.h"
 
@@ -16,6 +16,9 @@
 struct pass {
 	const struct machine_file *files;
 	size_t n;
+	bool readers;		/* whoever has it open or mapped counts */
+	dev_t rdev;		/* other nodes of this device count, too (with readers) */
+	mode_t type;
 	pid_t *seen;		/* per file: the last pid that was told of it */
 	void (*fn)(void *arg, size_t file, pid_t pid, const char *comm);
 	void *arg;
@@ -103,6 +106,13 @@ static bool open_for_writing(const struct process *p, const char *fd)
 	return (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_RDONLY;
 }
 
+/* A container has nodes of its own. */
+static bool same_device(const struct pass *pass, const struct statx *st)
+{
+	return pass->rdev && (st->stx_mode & S_IFMT) == pass->type &&
+	       makedev(st->stx_rdev_major, st->stx_rdev_minor) == pass->rdev;
+}
+
 static void look_at_fds(struct process *p)
 {
 	DIR *d = open_dir(p->fd, "fd");
@@ -116,11 +126,13 @@ static void look_at_fds(struct process *p)
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		/* DONT_SYNC: a server that hangs must not hang this. */
-		if (statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO,
-			  &st) < 0)
+		if (statx(dirfd(d), e->d_name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+			  STATX_INO | STATX_TYPE, &st) < 0)
 			continue;
 		file = find_file(p->pass, makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino);
-		if (file && open_for_writing(p, e->d_name))
+		if (!file && same_device(p->pass, &st))
+			file = p->pass->files;
+		if (file && (p->pass->readers || open_for_writing(p, e->d_name)))
 			found(p, file);
 	}
 	closedir(d);
@@ -142,7 +154,7 @@ static void look_at_maps(struct process *p)
 
 		if (sscanf(line, "%*x-%*x %4s %*x %x:%x %llu", perms, &major, &minor, &ino) != 4)
 			continue;
-		if (perms[1] != 'w' || perms[3] != 's')
+		if (!p->pass->readers && (perms[1] != 'w' || perms[3] != 's'))
 			continue;
 		file = find_file(p->pass, makedev(major, minor), ino);
 		if (file)
@@ -151,29 +163,25 @@ static void look_at_maps(struct process *p)
 	fclose(f);
 }
 
-int machine_files_writers(struct pkram_ctx *ctx, const struct machine_file *files, size_t n,
-			  void (*fn)(void *arg, size_t file, pid_t pid, const char *comm),
-			  void *arg)
+static int look_through(struct pkram_ctx *ctx, struct pass *pass)
 {
 	_cleanup_free_ char *path = machine_path(ctx, "/proc");
-	_cleanup_free_ pid_t *seen = calloc(n, sizeof(*seen));
-	struct pass pass = { .files = files, .n = n, .seen = seen, .fn = fn, .arg = arg };
+	_cleanup_free_ pid_t *seen = calloc(pass->n, sizeof(*seen));
 	char self[32] = "";
 	DIR *proc;
 
-	if (n == 0)
-		return 0;
 	if (!path || !seen)
 		return -ENOMEM;
+	pass->seen = seen;
 	proc = opendir(path);
 	if (!proc)
-		return log_error_errno(ctx, -errno, "%s: %m; who writes to a file cannot be told",
+		return log_error_errno(ctx, -errno, "%s: %m; who uses a file cannot be told",
 				       path);
 	/* As this /proc counts: it may be of another pid namespace. */
 	if (readlinkat(dirfd(proc), "self", self, sizeof(self) - 1) < 0)
 		self[0] = '\0';
 	for (struct dirent *e; (e = readdir(proc));) {
-		struct process p = { .pass = &pass, .pid = (pid_t)atol(e->d_name) };
+		struct process p = { .pass = pass, .pid = (pid_t)atol(e->d_name) };
 		_cleanup_close_ int fd = -1;
 
 		if (!isdigit((unsigned char)e->d_name[0]) || strcmp(e->d_name, self) == 0)
@@ -186,7 +194,16 @@ int machine_files_writers(struct pkram_ctx *ctx, const struct machine_file *file
 		look_at_maps(&p);
 	}
 	closedir(proc);
-	return pass.count;
+	return pass->count;
+}
+
+int machine_files_writers(struct pkram_ctx *ctx, const struct machine_file *files, size_t n,
+			  void (*fn)(void *arg, size_t file, pid_t pid, const char *comm),
+			  void *arg)
+{
+	struct pass pass = { .files = files, .n = n, .fn = fn, .arg = arg };
+
+	return n ? look_through(ctx, &pass) : 0;
 }
 
 struct one_file {
@@ -194,7 +211,7 @@ struct one_file {
 	void *arg;
 };
 
-static void one_writer(void *arg, size_t file, pid_t pid, const char *comm)
+static void one_user(void *arg, size_t file, pid_t pid, const char *comm)
 {
 	struct one_file *one = arg;
 
@@ -208,5 +225,19 @@ int machine_file_writers(struct pkram_ctx *ctx, dev_t dev, ino_t ino,
 	struct machine_file file = { .dev = dev, .ino = ino };
 	struct one_file one = { .fn = fn, .arg = arg };
 
-	return machine_files_writers(ctx, &file, 1, one_writer, &one);
+	return machine_files_writers(ctx, &file, 1, one_user, &one);
+}
+
+int machine_file_users(struct pkram_ctx *ctx, const struct stat *st,
+		       void (*fn)(void *arg, pid_t pid, const char *comm), void *arg)
+{
+	const struct machine_file file = { .dev = st->st_dev, .ino = st->st_ino };
+	struct one_file one = { .fn = fn, .arg = arg };
+	struct pass pass = { .files = &file, .n = 1, .readers = true, .fn = one_user, .arg = &one };
+
+	if (S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode)) {
+		pass.rdev = st->st_rdev;
+		pass.type = st->st_mode & S_IFMT;
+	}
+	return look_through(ctx, &pass);
 }

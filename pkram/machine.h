@@ -7,6 +7,7 @@
 
 #include "ctx.h"
 
+struct stat;
 struct work_cpus;
 
 /* --- files of the machine (machine.c) --- */
@@ -75,7 +76,10 @@ int machine_mount_find(const char *table, uint64_t id, char **ret_type, char **r
  */
 int machine_file_writers(struct pkram_ctx *ctx, dev_t dev, ino_t ino,
 			 void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
-/* The same for many files in one pass over /proc, from a sorted array of (dev, ino). */
+/* The same for whoever has it open or mapped in any way, or another node of the same device. */
+int machine_file_users(struct pkram_ctx *ctx, const struct stat *st,
+		       void (*fn)(void *arg, pid_t pid, const char *comm), void *arg);
+/* Writers of many files in one pass over /proc, from a sorted array of (dev, ino). */
 struct machine_file {
 	dev_t dev;
 	ino_t ino;
@@ -96,7 +100,13 @@ struct machine_device {
 		res_size;       /* of the memory reserved for it (the nd region, Soft Reserved) */
 	bool legacy;		/* e820 type 12 (memmap=nn!ss or firmware), not NFIT */
 	bool soft_reserved;	/* dax_hmem */
+	bool ramdax;		/* with that: it has labels, and any number of devices */
+	bool fsdax;		/* a pmem with its map of pages in front */
 	bool system_ram;	/* lent to the kernel (kmem) */
+	bool bound;		/* a driver holds it: it can be opened */
+	uint64_t align;		/* of its mappings; 0: not mapped, or not known */
+	char nd_name[32];	/* of the libnvdimm device around it: namespace0.0; "": none */
+	char nd_region[32];	/* region0 */
 	int node;		/* the closest memory node that is in use, -1: not known */
 };
 
@@ -153,5 +163,11 @@ int machine_node_cpus(struct pkram_ctx *ctx, int node, struct work_cpus *ret);
 int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 		      int (*read)(void *arg, uint64_t off, size_t len, void *buf), void *arg,
 		      char **ret_type);
-/* -EBUSY with the reason logged when a block device is mounted, held or otherwise in use. */
+/*
+ * What uses the device, for people ("is mounted at /srv", and what to do); NULL: nothing that the
+ * kernel knows of.
+ */
+int machine_device_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
+		       char **ret_use);
+/* -EBUSY with that logged. */
 int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block);

@@ -2,12 +2,9 @@
 /*
  * Devices of recorded machines (tests/sysroot).
  */
-#include "machine.h"
+#include "sysroot.h"
 #include "region.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
 #include <sys/sysmacros.h>
 
 static int setup(void **state)
@@ -44,6 +41,11 @@ static void assert_device(const struct machine_device *got, const struct machine
 	assert_int_equal(got->legacy, want->legacy);
 	assert_int_equal(got->soft_reserved, want->soft_reserved);
 	assert_int_equal(got->system_ram, want->system_ram);
+	assert_int_equal(got->fsdax, want->fsdax);
+	assert_int_equal(got->align, want->align);
+	assert_string_equal(got->nd_name, want->nd_name);
+	assert_string_equal(got->nd_region, *want->nd_name ? "region0" : "");
+	assert_true(got->bound);
 }
 
 static const struct {
@@ -53,24 +55,28 @@ static const struct {
 } machines[] = {
 	{ "pmem-raw", 259, {
 		.kind = MACHINE_DEVICE_PMEM, .path = "/dev/pmem0", .phys = GIB, .size = 512 * MIB,
-		.res_phys = GIB, .res_size = 512 * MIB, .legacy = true } },
+		.res_phys = GIB, .res_size = 512 * MIB, .legacy = true,
+		.nd_name = "namespace0.0" } },
 	{ "pmem-devdax", 253, {
 		.kind = MACHINE_DEVICE_DEVDAX, .path = "/dev/dax0.0", .phys = GIB + 2 * MIB,
-		.size = 510 * MIB, .res_phys = GIB, .res_size = 512 * MIB, .legacy = true } },
+		.size = 510 * MIB, .res_phys = GIB, .res_size = 512 * MIB, .legacy = true,
+		.align = 2 * MIB, .nd_name = "dax0.0" } },
 	{ "pmem-lent", 253, {
 		.kind = MACHINE_DEVICE_DEVDAX, .path = "/dev/dax0.0", .phys = GIB + 2 * MIB,
 		.size = 510 * MIB, .res_phys = GIB, .res_size = 512 * MIB, .legacy = true,
-		.system_ram = true } },
+		.system_ram = true, .align = 2 * MIB, .nd_name = "dax0.0" } },
 	{ "nfit-raw", 259, {
 		.kind = MACHINE_DEVICE_PMEM, .path = "/dev/pmem0", .phys = 4 * GIB,
-		.size = 256 * MIB, .res_phys = 4 * GIB, .res_size = 256 * MIB } },
+		.size = 256 * MIB, .res_phys = 4 * GIB, .res_size = 256 * MIB,
+		.nd_name = "namespace0.0" } },
 	{ "nfit-fsdax", 259, {
 		.kind = MACHINE_DEVICE_PMEM, .path = "/dev/pmem0", .phys = 4 * GIB + 6 * MIB,
-		.size = 250 * MIB, .res_phys = 4 * GIB, .res_size = 256 * MIB } },
+		.size = 250 * MIB, .res_phys = 4 * GIB, .res_size = 256 * MIB, .fsdax = true,
+		.align = 2 * MIB, .nd_name = "pfn0.0" } },
 	{ "soft-reserved", 253, {
 		.kind = MACHINE_DEVICE_DEVDAX, .path = "/dev/dax0.0", .phys = GIB,
 		.size = 512 * MIB, .res_phys = GIB, .res_size = 512 * MIB,
-		.soft_reserved = true } },
+		.soft_reserved = true, .align = 2 * MIB } },
 };
 
 static void test_list(void **state)
@@ -120,6 +126,42 @@ static void test_partition(void **state)
 	assert_string_equal(node, "/dev/pmem0p1");
 }
 
+/* Labels behind the memory, two devices in it: the word is for all of that. */
+static void test_ramdax(void **state)
+{
+	static const char bus[] = "/sys/devices/platform/ramdax.0/ndbus0/";
+	static const char *const files[][2] = {
+		{ "provider", "ramdax\n" },
+		{ "region0/resource", "0x40000000\n" },
+		{ "region0/size", "536739840\n" },
+		{ "region0/namespace0.1/resource", "0x50000000\n" },
+		{ "region0/namespace0.1/block/pmem0.1/size", "524288\n" },
+		{ "region0/namespace0.1/block/pmem0.1/uevent", "DEVNAME=pmem0.1\n" },
+	};
+	struct sysroot *s = *state;
+	_cleanup_free_ struct machine_device *d = NULL;
+	_cleanup_free_ char *link = sysroot_path(s, "/sys/class/block/pmem0.1");
+	char path[128];
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s%s", bus, files[i][0]);
+		sysroot_text(s, path, files[i][1]);
+	}
+	sysroot_text(s, "/sys/class/block/none", "");
+	snprintf(path, sizeof(path), "../..%sregion0/namespace0.1/block/pmem0.1",
+		 bus + strlen("/sys"));
+	assert_int_equal(symlink(path, link), 0);
+	sysroot_text(s, "/proc/iomem", "40000000-5fffffff : Persistent Memory (legacy)\n");
+	assert_int_equal(machine_devices(s->ctx, &d, &n), 0);
+	assert_int_equal(n, 1);
+	assert_true(d->ramdax && d->legacy);
+	assert_int_equal(d->phys, 0x50000000);
+	assert_int_equal(d->size, 256 * MIB);
+	assert_int_equal(d->res_phys, GIB);
+	assert_int_equal(d->res_size, 512 * MIB);
+}
+
 static void test_none(void **state)
 {
 	struct pkram_ctx *ctx = *state;
@@ -161,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_number, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partition, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ramdax, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unused, setup, teardown),
 	};

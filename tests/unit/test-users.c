@@ -127,6 +127,63 @@ static void each_use(void **state)
 	}
 }
 
+/* Readers and private mappings count, too. */
+static void any_use(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < USES; i++) {
+		struct one one = { 0 };
+		struct stat st;
+
+		assert_int_equal(stat(f->path[i], &st), 0);
+		assert_int_equal(machine_file_users(f->ctx, &st, note_one, &one), 1);
+		assert_int_equal(one.times, 1);
+		assert_int_equal(one.pid, f->pid[i]);
+	}
+}
+
+struct search {
+	pid_t pid;
+	bool found;
+};
+
+static void look_for(void *arg, pid_t pid, const char *comm)
+{
+	struct search *s = arg;
+
+	(void)comm;
+	s->found |= pid == s->pid;
+}
+
+/* A container has a /dev of its own: the device tells, not the node. */
+static void another_node_of_the_device(void **state)
+{
+	struct fixture *f = *state;
+	struct search search = { 0 };
+	struct stat st;
+	int ready[2];
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	search.pid = fork();
+	if (search.pid == 0)
+		use_file("/dev/zero", READS, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	assert_int_equal(stat("/dev/zero", &st), 0);
+	st.st_ino += 1000000;
+	assert_true(machine_file_users(f->ctx, &st, look_for, &search) >= 1);
+	assert_true(search.found);
+	search.found = false;
+	st.st_rdev++;
+	assert_true(machine_file_users(f->ctx, &st, look_for, &search) >= 0);
+	assert_false(search.found);
+	kill(search.pid, SIGKILL);
+	waitpid(search.pid, NULL, 0);
+}
+
 static void own_process_does_not_count(void **state)
 {
 	struct fixture *f = *state;
@@ -172,6 +229,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_use),
+		cmocka_unit_test(any_use),
+		cmocka_unit_test(another_node_of_the_device),
 		cmocka_unit_test(own_process_does_not_count),
 		cmocka_unit_test(many_files_in_one_pass),
 	};
