@@ -5,14 +5,13 @@
 #include "column.h"
 
 #include <string.h>
-#include <strings.h>
 
 enum {
 	NAME, KIND, SIZE, FILES, SAVED, KERNEL, STATE, TIME, STORED, DATA, EXTENTS, ID, SET, SINGLE,
 	LIVE, RESTORED, HOST, SOURCE, FSTYPE, OPTIONS, BOOT, HASH, N_COLUMNS,
 };
 
-const struct column columns[] = {
+const struct column node_columns[] = {
 	[NAME] = { "NAME", "name", "the node's name", COLUMN_STRING, true },
 	[KIND] = { "KIND", "kind", "tree or stream", COLUMN_STRING, true },
 	[SIZE] = { "SIZE", "size", "bytes of the stream or the tree's image", COLUMN_SIZE, true },
@@ -35,48 +34,9 @@ const struct column columns[] = {
 	[OPTIONS] = { "OPTIONS", "options", "mount options of the source", COLUMN_STRING },
 	[BOOT] = { "BOOT", "boot", "boot id of the kernel that saved it", COLUMN_STRING },
 	[HASH] = { "HASH", "hash", "names the content", COLUMN_STRING },
+	[N_COLUMNS] = { NULL },
 };
 _Static_assert(N_COLUMNS <= COLUMNS_MAX, "a list of columns holds all of them");
-
-void columns_all(struct column_list *ret)
-{
-	ret->n = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
-		ret->index[ret->n++] = i;
-}
-
-void columns_usual(struct column_list *ret)
-{
-	ret->n = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
-		if (columns[i].usual)
-			ret->index[ret->n++] = i;
-}
-
-static int column_find(const char *name, size_t len)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
-		if (strlen(columns[i].name) == len && strncasecmp(columns[i].name, name, len) == 0)
-			return (int)i;
-	return -ENOENT;
-}
-
-int columns_parse(const char *names, struct column_list *ret)
-{
-	size_t len;
-	int r;
-
-	ret->n = 0;
-	for (;; names += len + 1) {
-		len = strcspn(names, ",");
-		r = column_find(names, len);
-		if (r < 0 || ret->n == COLUMNS_MAX)
-			return -EINVAL;
-		ret->index[ret->n++] = (size_t)r;
-		if (!names[len])
-			return 0;
-	}
-}
 
 const char *node_state(const struct pkram_node *node)
 {
@@ -178,8 +138,9 @@ const char *column_text(size_t index, const struct pkram_node *node, bool raw_si
 {
 	if (!is_known(index, node))
 		return "";
-	switch (columns[index].type) {
+	switch (node_columns[index].type) {
 	case COLUMN_STRING:
+	case COLUMN_SENTENCE:
 		return string_of(index, node, buf);
 	case COLUMN_SIZE:
 		if (!raw_sizes)
@@ -200,13 +161,14 @@ const char *column_text(size_t index, const struct pkram_node *node, bool raw_si
 
 static void column_json(size_t index, const struct pkram_node *node, struct json *j)
 {
-	const struct column *c = &columns[index];
+	const struct column *c = &node_columns[index];
 	char buf[TEXT_MAX];
 
 	if (!is_known(index, node))
 		return;
 	switch (c->type) {
 	case COLUMN_STRING:
+	case COLUMN_SENTENCE:
 		json_string(j, c->key, string_of(index, node, buf));
 		break;
 	case COLUMN_SIZE:
@@ -223,21 +185,12 @@ static void column_json(size_t index, const struct pkram_node *node, struct json
 	}
 }
 
-/* Two columns may show one value in two ways; an object has a key once. */
-static bool is_repeated(const struct column_list *list, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(columns[list->index[k]].key, columns[list->index[i]].key) == 0)
-			return true;
-	return false;
-}
-
 void node_json(const struct column_list *list, const char *key, const struct pkram_node *node,
 	       struct json *j)
 {
 	json_begin(j, key, '{');
 	for (size_t i = 0; i < list->n; i++)
-		if (!is_repeated(list, i))
+		if (!column_is_repeated(list, i))
 			column_json(list->index[i], node, j);
 	json_end(j, '}');
 }

@@ -14,7 +14,7 @@ static void print_lines(const struct column_list *list, const struct pkram_node 
 	const char *text;
 
 	for (size_t i = 0; i < list->n; i++) {
-		const struct column *c = &columns[list->index[i]];
+		const struct column *c = &node_columns[list->index[i]];
 
 		text = column_text(list->index[i], node, false, buf);
 		if (!*text)
@@ -50,7 +50,7 @@ static int run_info(struct cmd *cmd, int argc, char **argv)
 		say_error("no node %s; see 'pkram ls'", argv[0]);
 		return EXIT_FAILED;
 	}
-	columns_all(&list);
+	columns_all(node_columns, &list);
 	if (cmd->json) {
 		json_begin(&j, NULL, '{');
 		node_json(&list, "node", node, &j);

@@ -2,8 +2,6 @@
 /*
  * pkram ls - the nodes of the region, a line each.
  */
-#include <libsmartcols.h>
-
 #include "column.h"
 #include "options.h"
 #include "report.h"
@@ -24,61 +22,12 @@ static const struct option_row options[] = {
 
 static void print_columns(FILE *f)
 {
-	struct column_list all;
-
-	columns_all(&all);
-	fputs("\nColumns; the first seven are the usual ones:\n", f);
-	for (size_t i = 0; i < all.n; i++)
-		fprintf(f, "  %-10s%s\n", columns[i].name, columns[i].help);
+	print_columns_help(f, node_columns);
 }
 
-static void table_unref_p(struct libscols_table **p)
+static const char *cell(const void *nodes, size_t row, size_t column, char buf[static TEXT_MAX])
 {
-	scols_unref_table(*p);
-}
-
-static int add_columns(struct libscols_table *table, const struct column_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		const struct column *c = &columns[list->index[i]];
-		bool right = c->type == COLUMN_SIZE || c->type == COLUMN_NUMBER ||
-			     c->type == COLUMN_AGE;
-
-		if (!scols_table_new_column(table, c->name, 0, right ? SCOLS_FL_RIGHT : 0))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static int add_line(struct libscols_table *table, const struct column_list *list,
-		    const struct pkram_node *node)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	char buf[TEXT_MAX];
-	int r;
-
-	if (!line)
-		return -ENOMEM;
-	for (size_t i = 0; i < list->n; i++) {
-		r = scols_line_set_data(line, i, column_text(list->index[i], node, opt.bytes, buf));
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int print_table(const struct pkram_node_list *nodes, const struct column_list *list)
-{
-	_cleanup_(table_unref_p) struct libscols_table *table = scols_new_table();
-	int r;
-
-	if (!table)
-		return -ENOMEM;
-	scols_table_enable_noheadings(table, opt.no_headings);
-	r = add_columns(table, list);
-	for (size_t i = 0; r == 0 && i < pkram_node_list_count(nodes); i++)
-		r = add_line(table, list, pkram_node_list_get(nodes, i));
-	return r < 0 ? r : scols_print_table(table);
+	return column_text(column, pkram_node_list_get(nodes, row), opt.bytes, buf);
 }
 
 static void print_json(const struct pkram_region_info *info, const struct pkram_node_list *nodes,
@@ -106,10 +55,10 @@ static int run_ls(struct cmd *cmd, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (cmd->json)
-		columns_all(&list);
+		columns_all(node_columns, &list);
 	else
-		columns_usual(&list);
-	if (opt.columns && columns_parse(opt.columns, &list) < 0)
+		columns_usual(node_columns, &list);
+	if (opt.columns && columns_parse(node_columns, opt.columns, &list) < 0)
 		return usage_error(cmd, "--output: '%s' has an unknown column", opt.columns);
 	r = open_region_to_look(cmd, &region);
 	if (r == 0)
@@ -128,7 +77,8 @@ static int run_ls(struct cmd *cmd, int argc, char **argv)
 		say_info("no nodes in %s", info.spec);
 		return EXIT_DONE;
 	}
-	return exit_code(print_table(nodes, &list));
+	return exit_code(table_print(&list, pkram_node_list_count(nodes), !opt.no_headings,
+				     cell, nodes));
 }
 
 const struct verb verb_ls = {
