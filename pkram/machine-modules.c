@@ -98,7 +98,7 @@ static void load(struct pkram_ctx *ctx, struct kmod_ctx *kmod, const char *name)
 }
 
 /* The bus makes its devices in the background; reading this file waits for that. */
-static void wait_for_devices(struct pkram_ctx *ctx)
+void machine_wait_for_devices(struct pkram_ctx *ctx)
 {
 	int fd = machine_open(ctx, "/sys/bus/nd/devices", O_RDONLY | O_DIRECTORY);
 	struct dirent *e;
@@ -181,6 +181,18 @@ int machine_load_modules(struct pkram_ctx *ctx)
 		    (need.driver && modules[i].driver))
 			load(ctx, kmod, modules[i].name);
 	kmod_unref(kmod);
-	wait_for_devices(ctx);
+	machine_wait_for_devices(ctx);
 	return bind_devdax(ctx);
+}
+
+void machine_load_devdax(struct pkram_ctx *ctx)
+{
+	static const char *const names[] = { "dax_pmem", "device_dax" };
+	struct kmod_ctx *kmod = *ctx->sysroot ? NULL : kmod_new(NULL, NULL);
+
+	if (!kmod)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		load(ctx, kmod, names[i]);
+	kmod_unref(kmod);
 }

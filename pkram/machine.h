@@ -122,6 +122,32 @@ int machine_device_node(struct pkram_ctx *ctx, dev_t rdev, bool block, char **re
  */
 int machine_load_modules(struct pkram_ctx *ctx);
 
+/* Loads what makes devdax devices of pmem. */
+void machine_load_devdax(struct pkram_ctx *ctx);
+/* Until the devices that libnvdimm makes in the background are there. */
+void machine_wait_for_devices(struct pkram_ctx *ctx);
+
+/* --- namespaces of libnvdimm (machine-nd.c) --- */
+
+struct machine_nd {
+	char region[32];	/* region0 */
+	char ns[32];		/* namespace0.0; "": none that has memory */
+	char holder[32];	/* dax0.0, pfn0.0, btt0.0: what the namespace is part of; "": raw */
+};
+
+/* What libnvdimm has at this address. -ENOENT: nothing (its driver is not loaded). */
+int machine_nd_at(struct pkram_ctx *ctx, uint64_t phys, struct machine_nd *ret);
+/* What this device is made of. -ENOENT: not of libnvdimm, or sysfs does not tell. */
+int machine_nd_of(struct pkram_ctx *ctx, const struct machine_device *d, struct machine_nd *ret);
+/*
+ * A raw namespace (the block device `node`; NULL: it has none at the moment) becomes a devdax of
+ * 2 MiB pages whose map lies in RAM, and the other way round. Of the memory itself only the block
+ * at 4 KiB is written: the info block. After a failure the old state is back; -ENOTRECOVERABLE
+ * (logged): it is not. The device is unused, as far as the caller can tell.
+ */
+int machine_nd_to_devdax(struct pkram_ctx *ctx, const struct machine_nd *nd, const char *node);
+int machine_nd_to_raw(struct pkram_ctx *ctx, const struct machine_nd *nd);
+
 /* --- physical memory (machine-memory.c) --- */
 
 struct machine_range {
