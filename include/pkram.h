@@ -23,8 +23,8 @@
  * pkram.h will do when all that this library does not know of it is zero, else it is -EINVAL, as
  * unknown flags are. Sizes are bytes, points in time ns since 1970.
  *
- * Lifetimes: a region keeps its context. Streams are released before their region is closed. Node
- * lists stand alone.
+ * Lifetimes: a region keeps its context. Streams are released before their region is closed. Lists
+ * stand alone.
  *
  * Threads: a region may be used by several threads at once, a stream and a list by one at a time.
  * A context is set up before others use it; only its references may be counted by any thread.
@@ -49,6 +49,7 @@ struct pkram_ctx;
 struct pkram_region;
 struct pkram_stream;
 struct pkram_node_list;
+struct pkram_memory_list;
 
 /* --- context ------------------------------------------------------------------------------- */
 
@@ -185,6 +186,78 @@ struct pkram_region_info {
 };
 
 int pkram_region_get_info(struct pkram_region *region, struct pkram_region_info *ret_info);
+
+/* --- memory that could hold a region ------------------------------------------------------- */
+
+enum pkram_memory_kind {
+	PKRAM_MEMORY_LEGACY_PMEM = 1,	/* e820 type 12: memmap=nn!ss, or the firmware says so */
+	PKRAM_MEMORY_NVDIMM = 2,	/* persistent memory of the hardware or a hypervisor */
+	PKRAM_MEMORY_SOFT_RESERVED = 3,	/* memmap=nn%ss, or the firmware says so */
+	PKRAM_MEMORY_RAMDAX = 4,	/* e820 type 12 as an NVDIMM with labels */
+	PKRAM_MEMORY_DEVMEM = 5,	/* memmap=nn$ss: /dev/mem alone reaches it */
+	PKRAM_MEMORY_FILE = 6,
+	PKRAM_MEMORY_OTHER = 7,		/* another block device or devdax */
+};
+
+enum pkram_memory_mode {
+	PKRAM_MODE_NONE,		/* no device shows it */
+	PKRAM_MODE_RAW,			/* block device, all of the memory */
+	PKRAM_MODE_FSDAX,		/* block device behind its map of pages */
+	PKRAM_MODE_SECTOR,		/* block device that moves its sectors about (btt) */
+	PKRAM_MODE_DEVDAX,		/* character device to be mapped */
+	PKRAM_MODE_SYSTEM_RAM,		/* ordinary memory, for the time being */
+};
+
+enum pkram_memory_state {
+	PKRAM_MEMORY_EMPTY,		/* nothing is recognised in it */
+	PKRAM_MEMORY_CONTAINER,
+	PKRAM_MEMORY_UNREADABLE,	/* a container: damaged, newer than this pkram, or moved */
+	PKRAM_MEMORY_FOREIGN,		/* something that libblkid knows */
+	PKRAM_MEMORY_BUSY,		/* mounted, part of another device, ... */
+	PKRAM_MEMORY_LENT,		/* in the kernel's hands as ordinary memory */
+	PKRAM_MEMORY_NO_DRIVER,		/* nothing shows what it holds yet */
+	PKRAM_MEMORY_UNKNOWN,		/* it could not be looked at */
+};
+
+/**
+ * struct pkram_memory - a piece of memory that could hold a region, or does
+ * Strings belong to the list and are never NULL; what is not known is 0 or "".
+ */
+struct pkram_memory {
+	enum pkram_memory_kind kind;
+	enum pkram_memory_mode mode;
+	enum pkram_memory_state state;
+	const char *device;		/* path in /dev, or of the file */
+	const char *spec;		/* for pkram_region_open; "" while it cannot be one */
+	const char *detail;		/* of the state: "ext4", "is mounted at /srv; ...", why */
+	const char *reserved_by;	/* words of the command line, or "firmware" */
+	const char *hint;		/* what to do next */
+	uint64_t phys;			/* physical address of the reserved memory */
+	uint64_t size;			/* bytes of it */
+	uint64_t usable;		/* of those, for a container */
+	uint64_t align;			/* of its mappings */
+	int node;			/* closest NUMA node in use; -1: not known */
+	char uuid[37];			/* of the container, as the next ones */
+	uint64_t generation;
+	uint64_t container_size;
+	uint64_t free;
+	uint64_t nodes;
+};
+
+/*
+ * Lists all of them, by address, files last; changes nothing, and loads no driver. Needs no
+ * container and no region. Who is not root gets what can be told, and a warning.
+ * @spec: a file or device to be listed as well; NULL: that of the environment or the configuration,
+ *	if there is one
+ */
+int pkram_memory_list_new(struct pkram_ctx *ctx, const char *spec,
+			  struct pkram_memory_list **ret_list);
+/* Releases the list and its strings. Returns NULL. */
+struct pkram_memory_list *pkram_memory_list_free(struct pkram_memory_list *list);
+size_t pkram_memory_list_count(const struct pkram_memory_list *list);
+/* NULL past the end. What it points to belongs to the list. */
+const struct pkram_memory *pkram_memory_list_get(const struct pkram_memory_list *list,
+						 size_t index);
 
 /* --- nodes --------------------------------------------------------------------------------- */
 

@@ -13,11 +13,6 @@ struct init {
 	bool known;	/* what is written over was recognised, and said */
 };
 
-static int read_device(void *arg, uint64_t off, size_t len, void *buf)
-{
-	return region_read_device(arg, off, len, buf);
-}
-
 static void join_names(const struct store_node *nodes, size_t n, char *buf, size_t size)
 {
 	size_t at = 0, shown = MIN(n, (size_t)4);
@@ -86,7 +81,7 @@ static int check_signature(struct region *r, struct init *init)
 	_cleanup_free_ char *type = NULL;
 	int k;
 
-	k = machine_signature(r->ctx, r->base + r->size, read_device, r, &type);
+	k = op_signature(r, &type);
 	if (k < 0)
 		return log_error_errno(r->ctx, k, "%s: cannot look for signatures: %m", r->spec);
 	if (!type)

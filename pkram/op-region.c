@@ -235,9 +235,36 @@ static int spec_discover(struct pkram_ctx *ctx, char **ret)
 	return 0;
 }
 
-int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret)
+const char *op_spec_path(const char *spec)
+{
+	static const char *const schemes[] = { "devdax:", "pmem:", "file:" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
+		if (strncmp(spec, schemes[i], strlen(schemes[i])) == 0)
+			return spec + strlen(schemes[i]);
+	return spec;
+}
+
+int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
 {
 	const char *env = getenv("PKRAM_REGION");
+	_cleanup_free_ char *spec = NULL;
+	int k = 0;
+
+	if (given || (env && *env)) {
+		spec = strdup(given ? given : env);
+		if (!spec)
+			return -ENOMEM;
+	} else {
+		k = spec_from_conf(ctx, &spec);
+	}
+	if (k == 0)
+		*ret = TAKE_PTR(spec);
+	return k;
+}
+
+int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret)
+{
 	_cleanup_free_ char *spec = NULL;
 	int k;
 
@@ -245,11 +272,7 @@ int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, cha
 	if (k < 0)
 		pkram_log_debug(ctx, "cannot load the modules of reserved memory: %s",
 				strerror(-k));
-	if (given || (env && *env)) {
-		*ret = strdup(given ? given : env);
-		return *ret ? 0 : -ENOMEM;
-	}
-	k = spec_from_conf(ctx, &spec);
+	k = op_named_spec(ctx, given, &spec);
 	if (k < 0)
 		return k;
 	if (!spec && !discover)
@@ -317,7 +340,6 @@ struct pkram_region *pkram_region_close(struct pkram_region *region)
 int pkram_region_get_info(struct pkram_region *region, struct pkram_region_info *ret_info)
 {
 	struct store_info s;
-	const uint8_t *u = s.uuid;
 	int k;
 
 	k = store_info(region->store, &s);
@@ -331,9 +353,6 @@ int pkram_region_get_info(struct pkram_region *region, struct pkram_region_info 
 	};
 	ret_info->jump = jump_status(&s, region->boot_id, kexec_loaded(region->ctx),
 				     &ret_info->jump_at);
-	snprintf(ret_info->uuid, sizeof(ret_info->uuid),
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-		 u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-		 u[15]);
+	op_uuid_text(s.uuid, ret_info->uuid);
 	return 0;
 }

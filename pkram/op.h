@@ -32,6 +32,27 @@ int op_check_kernel(struct pkram_ctx *ctx);
  * one. */
 int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret);
 
+/* The same without looking for one; NULL where none is named. Loads nothing. */
+int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret);
+/* What stands behind the scheme, or all of a bare path. */
+const char *op_spec_path(const char *spec);
+
+/* What lies in a region, as far as it can be seen without changing anything (op-look.c). */
+struct op_look {
+	enum pkram_memory_state state;
+	char *detail;		/* see struct pkram_memory; NULL: nothing to say */
+	uint64_t usable;	/* 0: not known */
+	struct store_info info;	/* of a container */
+};
+
+/* -ENOMEM alone fails: what cannot be looked at is a state, too. */
+int op_look(struct pkram_ctx *ctx, const char *spec, struct op_look *ret);
+void op_look_done(struct op_look *look);
+/* What libblkid recognises in the whole device; NULL for nothing. */
+int op_signature(struct region *r, char **ret_type);
+/* 36 digits and dashes. */
+void op_uuid_text(const uint8_t uuid[16], char ret[37]);
+
 /* Whether something of a container is there: a damaged or newer one counts. */
 bool op_holds_container(struct pkram_ctx *ctx, const char *spec);
 

@@ -5,6 +5,7 @@ $ source $CLI_SOURCE/tools/completion/pkram
 $ offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pkram; printf '%s\n' "${COMPREPLY[@]}"; }
 $ offer pkram re
 | restore
+| regions
 $ offer pkram init --f
 | --force
 $ offer pkram --ve

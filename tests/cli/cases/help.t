@@ -16,6 +16,7 @@ $ pkram --help
 |   info      show all that is known of one node
 |   rm        remove nodes, all that are named or none
 |   verify    read every checksum of all nodes, or of those named
+|   regions   list the memory that could hold a region
 |   kexec     start the next kernel, once it is sure to keep the region
 |   help      print this help, or that of a verb
 |
