@@ -12,7 +12,7 @@
  *	-ENAMETOOLONG		name over 255 bytes	-ECANCELED	the callback said so
  *	-EUCLEAN		not safe to jump	-EROFS		read-only, or a kdump kernel
  *	-ENOTUNIQ		which region?		-ENXIO		region moved or shrunk
- *	-E2BIG			command line too long
+ *	-E2BIG			command line too long	-ENOTRECOVERABLE  neither new nor old state
  *
  * Other errnos are the system's. What went wrong, with which object, has then gone through the log
  * callback, where it was found and once; -ENOMEM, -ECANCELED and misuse of a stream say it alone.
@@ -258,6 +258,43 @@ size_t pkram_memory_list_count(const struct pkram_memory_list *list);
 /* NULL past the end. What it points to belongs to the list. */
 const struct pkram_memory *pkram_memory_list_get(const struct pkram_memory_list *list,
 						 size_t index);
+
+enum pkram_convert_flags {
+	PKRAM_CONVERT_PLAN_ONLY = 1 << 0,	/* say what would be done, and do nothing */
+};
+
+/**
+ * struct pkram_conversion - what a conversion does, or did
+ */
+struct pkram_conversion {
+	enum pkram_memory_mode from;
+	enum pkram_memory_mode to;
+	char device[64];		/* that goes */
+	char new_device[64];		/* that came; "" while only planned */
+	uint64_t phys;			/* physical address and bytes of the reserved memory */
+	uint64_t size;
+	uint64_t usable;		/* bytes for a container before, and after */
+	uint64_t new_usable;
+	bool container;			/* there is one, and the next ones tell which */
+	char uuid[37];
+	uint64_t generation;
+	uint64_t nodes;
+};
+
+/*
+ * Makes the other device of legacy pmem: a raw block device (PKRAM_MODE_RAW) or a devdax of 2 MiB
+ * pages whose map lies in RAM (PKRAM_MODE_DEVDAX). A container survives it, is found again, with
+ * the same uuid and generation, before this returns 0. After a failure the old device is back.
+ * @device: its path or spec
+ * @to: PKRAM_MODE_RAW or PKRAM_MODE_DEVDAX
+ * @flags: enum pkram_convert_flags
+ *
+ * -EALREADY (not logged): it is that; -EEXIST: it holds something else than a container that can be
+ * read; -EBUSY: in use; -EOPNOTSUPP: other memory, or a place where a container would not be found
+ * again; -ENOTRECOVERABLE: failed, and so did going back (logged with the remedy).
+ */
+int pkram_region_convert(struct pkram_ctx *ctx, const char *device, enum pkram_memory_mode to,
+			 uint64_t flags, struct pkram_conversion *ret_conversion);
 
 /* --- nodes --------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 VM_MODULES="nd_e820 nd_pmem nd_btt dax_pmem device_dax dax_hmem virtio_pci virtio_blk
 	erofs ext4 loop dm_mod"
 VM_PROGRAMS="bash busybox kmod kexec ndctl daxctl stty mount umount findmnt getfattr setfattr
-	sha256sum cmp rm du timeout taskset numactl"
+	sha256sum cmp rm cp du timeout taskset numactl mke2fs script"
 
 # vm_image DIR SERIES...: build DIR/VERSION/{vmlinuz,initrd} and DIR/disk.
 vm_image() {

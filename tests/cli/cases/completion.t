@@ -3,9 +3,15 @@
 
 $ source $CLI_SOURCE/tools/completion/pkram
 $ offer() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pkram; printf '%s\n' "${COMPREPLY[@]}"; }
+$ offer pkram region ''
+| convert
+$ offer pkram region convert --to ''
+| raw
+| devdax
 $ offer pkram re
 | restore
 | regions
+| region
 $ offer pkram init --f
 | --force
 $ offer pkram --ve

@@ -17,6 +17,7 @@ $ pkram --help
 |   rm        remove nodes, all that are named or none
 |   verify    read every checksum of all nodes, or of those named
 |   regions   list the memory that could hold a region
+|   region    convert a region's device, raw or devdax
 |   kexec     start the next kernel, once it is sure to keep the region
 |   help      print this help, or that of a verb
 |
