@@ -180,6 +180,17 @@ void machine_ranges_done(struct machine_ranges *m);
 /* The CPUs of a node. -ENODATA: nothing follows from it: no other node has CPUs, or it has none. */
 int machine_node_cpus(struct pkram_ctx *ctx, int node, struct work_cpus *ret);
 
+struct machine_area {
+	uint64_t start, end;	/* end: the first byte behind it */
+	int node;		/* -1: not known, or several */
+};
+
+/*
+ * Which memory is which node's, by start, without memory blocks that several share; malloc'ed
+ * array. None where the kernel does not show it.
+ */
+int machine_node_memory(struct pkram_ctx *ctx, struct machine_area **ret, size_t *ret_n);
+
 /* --- signatures (machine-signature.c) --- */
 
 /*

@@ -88,6 +88,59 @@ static void test_lists(void **state)
 	assert_int_equal(machine_node_cpus(s->ctx, 1 << 20, &got), -ENODATA);
 }
 
+static void assert_area(const struct machine_area *a, uint64_t start, uint64_t end, int node)
+{
+	assert_int_equal(a->start, start);
+	assert_int_equal(a->end, end);
+	assert_int_equal(a->node, node);
+}
+
+static void test_memory(void **state)
+{
+	struct sysroot *s = *state;
+	struct machine_area *a = NULL;
+	size_t n = 77;
+
+	/* No nodes; one; blocks that nobody tells the size of. */
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), 0);
+	assert_int_equal(n, 0);
+	sysroot_text(s, "/sys/devices/system/node/has_memory", "1\n");
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), 0);
+	assert_int_equal(n, 1);
+	assert_area(&a[0], 0, UINT64_MAX, 1);
+	free(a);
+	sysroot_text(s, "/sys/devices/system/node/has_memory", "0,2\n");
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), 0);
+	assert_int_equal(n, 0);
+
+	/* Block 9 is shared. */
+	sysroot_text(s, "/sys/devices/system/memory/block_size_bytes", "8000000\n");
+	sysroot_text(s, "/sys/devices/system/node/node0/memory0", "");
+	sysroot_text(s, "/sys/devices/system/node/node0/memory1", "");
+	sysroot_text(s, "/sys/devices/system/node/node0/memory10", "");
+	sysroot_text(s, "/sys/devices/system/node/node0/memory9", "");
+	sysroot_text(s, "/sys/devices/system/node/node0/memory_side_cache", "");
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), -ENOENT);
+	sysroot_text(s, "/sys/devices/system/node/node2/memory9", "");
+	sysroot_text(s, "/sys/devices/system/node/node2/memory11", "");
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), 0);
+	assert_int_equal(n, 3);
+	assert_area(&a[0], 0, 256 * MIB, 0);
+	assert_area(&a[1], 1280 * MIB, 1408 * MIB, 0);
+	assert_area(&a[2], 1408 * MIB, 1536 * MIB, 2);
+	free(a);
+	sysroot_text(s, "/sys/devices/system/memory/block_size_bytes", "much\n");
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), -EINVAL);
+
+	assert_int_equal(pkram_set_sysroot(s->ctx, TEST_SYSROOT "/server-1t-two-nodes"), 0);
+	assert_int_equal(machine_node_memory(s->ctx, &a, &n), 0);
+	assert_int_equal(n, 3);
+	assert_area(&a[0], 0, 2 * GIB, 0);
+	assert_area(&a[1], 4 * GIB, 514 * GIB, 0);
+	assert_area(&a[2], 514 * GIB, 1026 * GIB, 1);
+	free(a);
+}
+
 /* --- what follows from it --- */
 
 static void test_choose(void **state)
@@ -230,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded),
 		cmocka_unit_test_setup_teardown(test_lists, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_memory, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test(test_choose),
 		cmocka_unit_test(test_caller),
 		cmocka_unit_test(test_pool),
