@@ -16,9 +16,6 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-#define E820_RAM 1u
-#define E820_SOFT_RESERVED 0xefffffffu
-
 #define KASLR_RANGES 4u
 
 /* --- numbers and entries --- */
@@ -293,6 +290,11 @@ static struct kaslr kaslr_read(const char *line)
 	return k;
 }
 
+bool kexec_kaslr_off(const char *line)
+{
+	return kaslr_read(line).off;
+}
+
 static bool kaslr_avoids(const struct kaslr *k, const struct kexec_keep *keep)
 {
 	if (k->off || keep->phys >= k->limit)
@@ -307,7 +309,7 @@ static bool kaslr_avoids(const struct kaslr *k, const struct kexec_keep *keep)
 /* --- the proof --- */
 
 struct text {
-	char s[96];
+	char s[KEXEC_MEMMAP_TEXT];
 };
 
 static struct text number_text(uint64_t v)
@@ -344,6 +346,13 @@ static struct text memmap_text(const struct kexec_memmap *m)
 	return t;
 }
 
+void kexec_memmap_word(const struct kexec_memmap *m, char buf[static KEXEC_MEMMAP_TEXT])
+{
+	struct text t = memmap_text(m);
+
+	memcpy(buf, t.s, sizeof(t.s));
+}
+
 /* The word that would do. */
 static struct text wanted_text(const struct kexec_keep *keep)
 {
@@ -351,8 +360,8 @@ static struct text wanted_text(const struct kexec_keep *keep)
 				  .size = keep->size };
 
 	if (m.kind == KEXEC_MEMMAP_CONVERT) {
-		m.old_type = E820_RAM;
-		m.new_type = E820_SOFT_RESERVED;
+		m.old_type = KEXEC_E820_RAM;
+		m.new_type = KEXEC_E820_SOFT_RESERVED;
 	}
 	return memmap_text(&m);
 }
@@ -368,7 +377,7 @@ static bool reserves(const struct kexec_memmap *m, const struct kexec_keep *keep
 	if (!keep->kind || m->kind != (enum kexec_memmap_kind)keep->kind || !same_range(m, keep))
 		return false;
 	return m->kind != KEXEC_MEMMAP_CONVERT ||
-	       (m->old_type <= E820_RAM && m->new_type == E820_SOFT_RESERVED);
+	       (m->old_type <= KEXEC_E820_RAM && m->new_type == KEXEC_E820_SOFT_RESERVED);
 }
 
 /*
@@ -476,19 +485,13 @@ static int check_kaslr(struct pkram_ctx *ctx, const struct kaslr *k, const struc
 	return -EUCLEAN;
 }
 
-static bool overlaps_keep(const struct kexec_keep *keep, uint64_t start, uint64_t size)
-{
-	uint64_t len = size ? size : 1;
-
-	return ranges_overlap(start, MIN(len, UINT64_MAX - start), keep->phys, keep->size);
-}
-
 /* SIZE@START anywhere in a value: crashkernel=, cma=, ... */
-static bool fixed_range_in(const struct kexec_word *w, const struct kexec_keep *keep)
+static int each_fixed_range(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
 {
 	const char *end = w->value + w->value_len, *at;
+	int r = 0;
 
-	for (at = w->value; (at = memchr(at, '@', (size_t)(end - at))); at++) {
+	for (at = w->value; r == 0 && (at = memchr(at, '@', (size_t)(end - at))); at++) {
 		struct span right = { at + 1, (size_t)(end - at - 1) }, left;
 		const char *p = at;
 		uint64_t start, size;
@@ -501,27 +504,59 @@ static bool fixed_range_in(const struct kexec_word *w, const struct kexec_keep *
 			continue;
 		if (!take_size(&left, &size))
 			size = 0;
-		if (overlaps_keep(keep, start, size))
-			return true;
+		r = fn(arg, w, start, size);
 	}
-	return false;
+	return r;
 }
 
 /* Drivers that write to an address they are given. */
-static bool address_in(const struct kexec_word *w, const struct kexec_keep *keep)
+static int each_address(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
 {
 	static const char *const names[] = { "ramoops.mem_address", "phram", "phram.phram",
 					     "slram" };
 	struct span list = { w->value, w->value_len }, one;
 	bool named = false;
 	uint64_t start;
+	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		named |= kexec_word_named(w, names[i]);
-	while (named && next_entry(&list, &one))
-		if (take_size(&one, &start) && overlaps_keep(keep, start, 0))
-			return true;
-	return false;
+	while (r == 0 && named && next_entry(&list, &one))
+		if (take_size(&one, &start))
+			r = fn(arg, w, start, 0);
+	return r;
+}
+
+static int word_reach(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
+{
+	int r = each_fixed_range(w, fn, arg);
+
+	return r ? r : each_address(w, fn, arg);
+}
+
+static bool is_other_word(const struct kexec_word *w)
+{
+	return w->value && !kexec_word_named(w, "memmap") && !kexec_word_named(w, "mem");
+}
+
+int kexec_words_reach(const char *line, kexec_reach_fn fn, void *arg)
+{
+	struct kexec_word w;
+	int r = 0;
+
+	while (r == 0 && kexec_param_next(&line, &w))
+		if (is_other_word(&w))
+			r = word_reach(&w, fn, arg);
+	return r;
+}
+
+static int overlaps_keep(void *arg, const struct kexec_word *w, uint64_t start, uint64_t size)
+{
+	const struct kexec_keep *keep = arg;
+	uint64_t len = size ? size : 1;
+
+	(void)w;
+	return ranges_overlap(start, MIN(len, UINT64_MAX - start), keep->phys, keep->size);
 }
 
 static bool has_option(const struct kexec_word *w, const char *name, const char *option)
@@ -541,9 +576,9 @@ static int check_words(struct pkram_ctx *ctx, const char *line, const struct kex
 	int r = 0;
 
 	while (kexec_param_next(&line, &w)) {
-		if (!w.value || kexec_word_named(&w, "memmap") || kexec_word_named(&w, "mem"))
+		if (!is_other_word(&w))
 			continue;
-		if (!fixed_range_in(&w, keep) && !address_in(&w, keep) &&
+		if (!word_reach(&w, overlaps_keep, (void *)keep) &&
 		    !kexec_word_named(&w, "efi_fake_mem") &&
 		    (keep->kind || !has_option(&w, "efi", "nosoftreserve")))
 			continue;

@@ -8,6 +8,9 @@
 
 #include "ctx.h"
 
+struct machine_area;
+struct machine_ranges;
+
 /* --- command lines (kexec-cmdline.c) --- */
 
 /* One word of a command line, cut as the kernel cuts it. The pointers lie in the line. */
@@ -44,6 +47,10 @@ enum kexec_memmap_kind {
 	KEXEC_MEMMAP_LIMIT = 0
 };
 
+/* What the types of '%' name. */
+#define KEXEC_E820_RAM 1u
+#define KEXEC_E820_SOFT_RESERVED 0xefffffffu
+
 struct kexec_memmap {
 	enum kexec_memmap_kind kind;
 	uint64_t start, size;
@@ -64,6 +71,21 @@ struct kexec_memmaps {
 int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_memmaps *ret);
 void kexec_memmaps_done(struct kexec_memmaps *m);
 
+/* "memmap=1G!4G" */
+#define KEXEC_MEMMAP_TEXT 96
+void kexec_memmap_word(const struct kexec_memmap *m, char buf[static KEXEC_MEMMAP_TEXT]);
+
+/*
+ * Calls fn for each range that a word other than memmap= and mem= names by its address
+ * (crashkernel=, cma=, ramoops.mem_address= ...), until it returns non-zero, which is the result.
+ * size 0: not told.
+ */
+typedef int (*kexec_reach_fn)(void *arg, const struct kexec_word *w, uint64_t start, uint64_t size);
+int kexec_words_reach(const char *line, kexec_reach_fn fn, void *arg);
+
+/* Whether the kernel stays where it was loaded: nokaslr, or a list of more than four ranges. */
+bool kexec_kaslr_off(const char *line);
+
 /* Memory that must come back as the same kind at the same place. */
 struct kexec_keep {
 	const char *what;	/* for messages: "pmem:/dev/pmem0" */
@@ -77,6 +99,66 @@ struct kexec_keep {
  */
 int kexec_check_reservations(struct pkram_ctx *ctx, const char *line, const struct kexec_keep *keep,
 			     size_t n);
+
+/* --- planning a reservation (kexec-plan.c) --- */
+
+struct kexec_plan_machine {
+	const struct machine_ranges *firmware, *iomem;
+	const struct machine_area *nodes;	/* which memory is whose; n_nodes 0: not known */
+	size_t n_nodes;
+	const char *line;	/* that the word is to be added to */
+	uint64_t boot_room;	/* what firmware and boot loader may use at the top of RAM */
+	bool boots_high;	/* they use memory above 4 GiB, too (UEFI) */
+	uint64_t initrd, initrd_size;	/* where it was put at this boot; 0: not known */
+};
+
+struct kexec_plan_wish {
+	uint64_t size;		/* a multiple of KEXEC_PLAN_ALIGN */
+	char kind;		/* '!' or '%' */
+	int node;		/* -1: any */
+	uint64_t pages_per_gib;	/* bytes of ordinary RAM that a GiB of the region costs */
+};
+
+/* Why a region is smaller than wished: the first of these that leaves too little in one piece. */
+enum kexec_plan_limit {
+	KEXEC_PLAN_FITS,
+	KEXEC_PLAN_FIRMWARE,	/* usable ranges of the firmware's map */
+	KEXEC_PLAN_BOOT,	/* what the boot loader uses */
+	KEXEC_PLAN_TAKEN,	/* reservations, crashkernel= */
+	KEXEC_PLAN_NODE,	/* the node's memory */
+	KEXEC_PLAN_CONVERT,	/* '%' starts no lower than its size */
+	KEXEC_PLAN_SYSTEM,	/* what the system needs to start */
+};
+
+#define KEXEC_PLAN_ALIGN (16 * MIB)
+
+struct kexec_plan {
+	enum kexec_plan_limit limit;
+	uint64_t start, size;	/* size 0: there is no place at all, and all else is not set */
+	uint64_t pages;		/* bytes of ordinary RAM for its struct pages */
+	uint64_t ram, left;	/* of the system, now and with the region */
+	int node;		/* -1: not known */
+	bool spans;		/* it lies on several nodes */
+	bool kaslr_off;		/* the kernel's place is no longer chosen at random */
+	char *word;		/* the memmap= word to be added */
+	char *extends;		/* the one of the line that it takes the place of; NULL: none */
+	char *line;		/* with it */
+};
+
+/*
+ * The lowest place above 4 GiB (below it only where there is none) for the region, or for the
+ * largest part of it. Reads nothing but its arguments. -EUCLEAN (logged): no line can have it;
+ * -EOPNOTSUPP (logged): memmap=exactmap.
+ */
+int kexec_plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
+	       const struct kexec_plan_wish *wish, struct kexec_plan *ret);
+void kexec_plan_done(struct kexec_plan *p);
+/*
+ * The line with the region on it, every region of `maps` (the line's own) still safe: sets word,
+ * extends, line and kaslr_off (kexec-plan-line.c). Failures as above.
+ */
+int kexec_plan_line(struct pkram_ctx *ctx, const char *line, const struct kexec_memmaps *maps,
+		    const struct kexec_memmap *region, struct kexec_plan *p);
 
 /* --- which kernel (kexec-kernel.c) --- */
 
