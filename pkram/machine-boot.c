@@ -4,6 +4,7 @@
  */
 #include "machine.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <time.h>
 
@@ -82,6 +83,33 @@ bool machine_came_by_kexec(struct pkram_ctx *ctx)
 
 	/* Only x86 has it. Where it exists and cannot be read, firmware is the safe answer. */
 	return r == -ENOENT || (r == 0 && type == BOOTLOADER_KEXEC);
+}
+
+static uint64_t le32_at(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+/* Where x86's boot protocol has them: low halves, then high ones. */
+#define PARAM_EXT_IMAGE 0xc0
+#define PARAM_EXT_SIZE 0xc4
+#define PARAM_IMAGE 0x218
+#define PARAM_SIZE 0x21c
+#define PARAM_END 0x220
+
+void machine_initrd(struct pkram_ctx *ctx, uint64_t *ret_start, uint64_t *ret_size)
+{
+	_cleanup_free_ char *p = NULL;
+	size_t len;
+
+	*ret_start = *ret_size = 0;
+	if (machine_read(ctx, "/sys/kernel/boot_params/data", &p, &len) < 0 || len < PARAM_END)
+		return;
+	*ret_start = le32_at(p + PARAM_EXT_IMAGE) << 32 | le32_at(p + PARAM_IMAGE);
+	*ret_size = le32_at(p + PARAM_EXT_SIZE) << 32 | le32_at(p + PARAM_SIZE);
 }
 
 int64_t machine_now(void)

@@ -5,6 +5,7 @@
 #include "machine.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 /* Files of /proc and /sys are small; more than this is not one of them. */
 #define FILE_MAX (16 * MIB)
@@ -82,4 +83,86 @@ int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret)
 		return -EINVAL;
 	*ret = v;
 	return 0;
+}
+
+static int sync_dir_of(const char *path)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	_cleanup_close_ int fd = -1;
+
+	if (!dir)
+		return -ENOMEM;
+	*strrchr(dir, '/') = '\0';
+	fd = open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		text += MAX(n, (ssize_t)0);
+		len -= (size_t)MAX(n, (ssize_t)0);
+	}
+	return 0;
+}
+
+static int fill_file(int fd, const char *path, const char *text)
+{
+	struct stat st = { .st_mode = 0644, .st_uid = (uid_t)-1, .st_gid = (gid_t)-1 };
+	int r;
+
+	if (stat(path, &st) < 0 && errno != ENOENT)
+		return -errno;
+	r = write_all(fd, text);
+	if (r == 0 && (fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 07777) < 0 ||
+		       fsync(fd) < 0))
+		r = -errno;
+	return r;
+}
+
+static int put_file(const char *path, const char *text)
+{
+	_cleanup_free_ char *temp = NULL;
+	int fd, r;
+
+	/* No program takes it for one of its own files: not "*.cfg", not "*.conf". */
+	if (asprintf(&temp, "%s.pkram-XXXXXX", path) < 0) {
+		temp = NULL;
+		return -ENOMEM;
+	}
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fill_file(fd, path, text);
+	close(fd);
+	if (r == 0 && rename(temp, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(temp);
+	return r;
+}
+
+int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text)
+{
+	_cleanup_free_ char *full = machine_path(ctx, path), *real = NULL;
+	int r = 0;
+
+	if (!full)
+		return -ENOMEM;
+	/* On a recorded machine a link would lead out of it. */
+	if (!*ctx->sysroot && (real = realpath(full, NULL))) {
+		free(full);
+		full = TAKE_PTR(real);
+	}
+	if (text)
+		r = put_file(full, text);
+	else if (unlink(full) < 0 && errno != ENOENT)
+		r = -errno;
+	return r == 0 ? sync_dir_of(full) : r;
 }

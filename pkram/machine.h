@@ -18,6 +18,11 @@ int machine_open(struct pkram_ctx *ctx, const char *path, int flags);
 int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len);
 int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret);
 bool machine_exists(struct pkram_ctx *ctx, const char *path);
+/*
+ * Puts a file with this text in the place of what is there, whole or not at all, with the mode and
+ * owner of the old one; a symbolic link is followed. text NULL: takes it away.
+ */
+int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text);
 /* Below the sysroot, for calls that want a path; the result is malloc'ed. */
 char *machine_path(struct pkram_ctx *ctx, const char *path);
 
@@ -30,6 +35,8 @@ int machine_cmdline(struct pkram_ctx *ctx, char **ret_line);
 bool machine_is_kdump(struct pkram_ctx *ctx);
 /* Started by kexec, as far as the machine can tell (x86: bootloader_type; elsewhere true). */
 bool machine_came_by_kexec(struct pkram_ctx *ctx);
+/* Where whatever started this kernel put its initrd; size 0: none, or not known. */
+void machine_initrd(struct pkram_ctx *ctx, uint64_t *ret_start, uint64_t *ret_size);
 /* CLOCK_REALTIME in ns. */
 int64_t machine_now(void);
 /*

@@ -87,6 +87,63 @@ static void test_files(void **state)
 	assert_false(machine_exists(f->ctx, "/sys/nothing"));
 }
 
+static void assert_file(struct fixture *f, const char *path, const char *text, mode_t mode)
+{
+	_cleanup_free_ char *full = machine_path(f->ctx, path), *now = NULL;
+	struct stat st;
+
+	assert_int_equal(machine_read(f->ctx, path, &now, NULL), 0);
+	assert_string_equal(now, text);
+	assert_int_equal(stat(full, &st), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void test_replace(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *full = machine_path(f->ctx, "/etc/file");
+
+	assert_int_equal(machine_replace(f->ctx, "/etc/file", "x"), -ENOENT);
+	put(f, "/etc/file", "old");
+	assert_int_equal(chmod(full, 0751), 0);
+	assert_int_equal(machine_replace(f->ctx, "/etc/file", "new\ntext"), 0);
+	assert_file(f, "/etc/file", "new\ntext", 0751);
+	assert_int_equal(machine_replace(f->ctx, "/etc/other", ""), 0);
+	assert_file(f, "/etc/other", "", 0644);
+	assert_int_equal(machine_replace(f->ctx, "/etc/other", NULL), 0);
+	assert_int_equal(machine_replace(f->ctx, "/etc/other", NULL), 0);
+	/* Nothing else is left there. */
+	assert_int_equal(unlink(full), 0);
+	*strrchr(full, '/') = '\0';
+	assert_int_equal(rmdir(full), 0);
+}
+
+static void test_initrd(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *full = machine_path(f->ctx, "/sys/kernel/boot_params/data");
+	uint64_t start = 7, size = 7;
+	uint8_t params[4096] = { 0 };
+	int fd;
+
+	machine_initrd(f->ctx, &start, &size);
+	assert_int_equal(start, 0);
+	assert_int_equal(size, 0);
+	params[0xc0] = 2;	/* the halves of 0x2_7654_3210 */
+	memcpy(params + 0x218, "\x10\x32\x54\x76", 4);
+	memcpy(params + 0x21c, "\x00\x10\x20\x00", 4);
+	put(f, "/sys/kernel/boot_params/data", "");
+	fd = open(full, O_WRONLY);
+	assert_int_equal(write(fd, params, 0x21f), 0x21f);
+	machine_initrd(f->ctx, &start, &size);
+	assert_int_equal(size, 0);
+	assert_int_equal(pwrite(fd, params, sizeof(params), 0), sizeof(params));
+	close(fd);
+	machine_initrd(f->ctx, &start, &size);
+	assert_int_equal(start, 0x276543210);
+	assert_int_equal(size, 0x201000);
+}
+
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 
 static void test_boot_id(void **state)
@@ -262,7 +319,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_boot_id, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_initrd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_how_started, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory_here, setup, teardown),
