@@ -13,13 +13,14 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
+#define GRUB_DIR "/etc/default/grub.d"
 #define LOADER_VAR(name) "/sys/firmware/efi/efivars/" name "-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 /* --- boot entries --- */
 
 struct entry {
 	char *id;		/* file name less ".conf" and the boot counter */
-	char *sort_key, *version, *kernel, *initrd;
+	char *sort_key, *version, *kernel, *initrd, *options;
 	unsigned int initrds;
 	bool spent;		/* its boot counter has run out */
 };
@@ -36,6 +37,7 @@ static void entry_done(struct entry *e)
 	free(e->version);
 	free(e->kernel);
 	free(e->initrd);
+	free(e->options);
 	*e = (struct entry){ 0 };
 }
 
@@ -84,6 +86,17 @@ static int entry_add_initrds(struct pkram_ctx *ctx, struct entry *e, const char 
 	return 0;
 }
 
+/* They may stand on several lines. */
+static int entry_add_options(struct entry *e, const char *value)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", e->options ? e->options : "", e->options ? " " : "", value) <
+	    0)
+		all = NULL;
+	return entry_set(&e->options, all);
+}
+
 static int entry_add(struct pkram_ctx *ctx, struct entry *e, const char *root, const char *key,
 		     char *value)
 {
@@ -93,6 +106,8 @@ static int entry_add(struct pkram_ctx *ctx, struct entry *e, const char *root, c
 		return entry_set(&e->version, strdup(value));
 	if (strcmp(key, "linux") == 0)
 		return entry_set(&e->kernel, entry_path(ctx, root, value));
+	if (strcmp(key, "options") == 0)
+		return entry_add_options(e, value);
 	return strcmp(key, "initrd") == 0 ? entry_add_initrds(ctx, e, root, value) : 0;
 }
 
@@ -478,18 +493,117 @@ static int grub_boot_default(struct pkram_ctx *ctx, struct entries *all, struct 
 
 /* --- which loader --- */
 
+static bool has_grub(struct pkram_ctx *ctx)
+{
+	return machine_exists(ctx, "/boot/grub/grub.cfg") ||
+	       machine_exists(ctx, "/boot/grub2/grub.cfg");
+}
+
+static bool is_systemd_boot(const char *loader, bool grub, const struct entries *all)
+{
+	return loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub && all->n;
+}
+
 int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 {
 	_cleanup_(entries_done) struct entries all = { 0 };
 	_cleanup_free_ char *loader = loader_var(ctx, LOADER_VAR("LoaderInfo"));
-	bool grub = machine_exists(ctx, "/boot/grub/grub.cfg") ||
-		    machine_exists(ctx, "/boot/grub2/grub.cfg");
+	bool grub = has_grub(ctx);
 	int r;
 
 	r = entries_read(ctx, &all);
 	if (r < 0)
 		return r;
-	if (loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub && all.n)
+	if (is_systemd_boot(loader, grub, &all))
 		return systemd_boot_default(ctx, &all, ret);
 	return grub ? grub_boot_default(ctx, &all, ret) : -ENODATA;
+}
+
+int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
+{
+	_cleanup_(entries_done) struct entries all = { 0 };
+	_cleanup_free_ char *loader = loader_var(ctx, LOADER_VAR("LoaderInfo"));
+	bool grub = has_grub(ctx) || machine_exists(ctx, "/etc/default/grub");
+	int r;
+
+	r = entries_read(ctx, &all);
+	if (r < 0)
+		return r;
+	/* Also where GRUB shows boot entries: they are made by kernel-install there. */
+	if (is_systemd_boot(loader, grub, &all) ||
+	    (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
+		*ret = KEXEC_LOADER_ENTRIES;
+	else
+		*ret = grub ? KEXEC_LOADER_GRUB : KEXEC_LOADER_UNKNOWN;
+	return 0;
+}
+
+/* --- the command line that it is set to give --- */
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
+		if ((p == text || isspace((unsigned char)p[-1])) &&
+		    (!p[len] || isspace((unsigned char)p[len])))
+			return true;
+	return false;
+}
+
+/* Whether a "linux" command of grub.cfg has the word; its text is not looked at further. */
+static bool grub_has_word(struct pkram_ctx *ctx, const char *word)
+{
+	_cleanup_free_ char *text = NULL;
+	char *save = NULL;
+
+	if (machine_read(ctx, "/boot/grub/grub.cfg", &text, NULL) < 0 &&
+	    machine_read(ctx, "/boot/grub2/grub.cfg", &text, NULL) < 0)
+		return false;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		l += strspn(l, " \t");
+		if (strncmp(l, "linux", 5) == 0 && has_word(l, word))
+			return true;
+	}
+	return false;
+}
+
+bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
+{
+	_cleanup_(entries_done) struct entries all = { 0 };
+
+	if (loader == KEXEC_LOADER_GRUB)
+		return grub_has_word(ctx, word);
+	return loader == KEXEC_LOADER_ENTRIES && entries_read(ctx, &all) == 0 && all.n &&
+	       all.v[0].options && has_word(all.v[0].options, word);
+}
+
+/* The first of GRUB's variables, in any of its files, that has the word. */
+const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word)
+{
+	static const char *const names[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+	_cleanup_free_ char *dir = machine_path(ctx, GRUB_DIR);
+	struct dirent **files = NULL;
+	const char *found = NULL;
+	int n = dir ? scandir(dir, &files, NULL, by_name) : 0;
+
+	/* Before the files of the directory, if there is one: the main one. */
+	for (int i = -1; i < MAX(n, 0); i++) {
+		char path[sizeof(GRUB_DIR) + sizeof(files[0]->d_name) + 1] = "/etc/default/grub";
+
+		if (i >= 0)
+			snprintf(path, sizeof(path), GRUB_DIR "/%s", files[i]->d_name);
+		for (size_t k = 0; k < ARRAY_SIZE(names) && !found; k++) {
+			_cleanup_free_ char *value = NULL;
+
+			if (i < 0 || fnmatch("*.cfg", files[i]->d_name, 0) == 0)
+				value = setting_of(ctx, path, names[k]);
+			if (value && has_word(value, word))
+				found = names[k];
+		}
+		if (i >= 0)
+			free(files[i]);
+	}
+	free(files);
+	return found;
 }

@@ -20,7 +20,7 @@ extern char **environ;
 /* --- programs --- */
 
 /* Administrators' PATH may lack sbin. Relative entries are passed over: this runs as root. */
-static char *find_program(const char *name)
+char *kexec_find_program(const char *name)
 {
 	const char *path = getenv("PATH");
 	_cleanup_free_ char *dirs = NULL;
@@ -93,8 +93,7 @@ static int spawn(const char *program, char *const argv[], int out, pid_t *ret_pi
 	return -r;
 }
 
-/* Runs a program without a shell; what it prints is for us. -EIO with its last line logged. */
-static int run(struct pkram_ctx *ctx, const char *program, char *const argv[])
+int kexec_run(struct pkram_ctx *ctx, const char *program, char *const argv[])
 {
 	char last[512];
 	int fds[2], status, r;
@@ -115,18 +114,19 @@ static int run(struct pkram_ctx *ctx, const char *program, char *const argv[])
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
 	if (WIFSIGNALED(status))
-		pkram_log_error(ctx, "%s %s: killed by signal %d", program, argv[1],
-				WTERMSIG(status));
+		pkram_log_error(ctx, "%s%s%s: killed by signal %d", program, argv[1] ? " " : "",
+				argv[1] ? argv[1] : "", WTERMSIG(status));
 	else
-		pkram_log_error(ctx, "%s %s failed (%d)%s%s", program, argv[1], WEXITSTATUS(status),
-				*last ? ": " : "", last);
+		pkram_log_error(ctx, "%s%s%s failed (%d)%s%s", program, argv[1] ? " " : "",
+				argv[1] ? argv[1] : "", WEXITSTATUS(status), *last ? ": " : "",
+				last);
 	return -EIO;
 }
 
 /* -EUCLEAN where kexec-tools are missing. */
 static int kexec_program(struct pkram_ctx *ctx, char **ret)
 {
-	*ret = find_program("kexec");
+	*ret = kexec_find_program("kexec");
 	if (*ret)
 		return 0;
 	pkram_log_error(ctx, "no kexec program: install kexec-tools");
@@ -176,7 +176,7 @@ bool kexec_loaded(struct pkram_ctx *ctx)
 static int run_unload(struct pkram_ctx *ctx, char *program)
 {
 	char *argv[] = { "kexec", "-s", "-u", NULL };
-	int r = run(ctx, program, argv);
+	int r = kexec_run(ctx, program, argv);
 
 	if (r < 0)
 		return r;
@@ -221,7 +221,7 @@ static int run_load(struct pkram_ctx *ctx, char *program, const struct kexec_ker
 		return -ENOMEM;
 	}
 	argv[n] = line_arg;
-	return run(ctx, program, argv);
+	return kexec_run(ctx, program, argv);
 }
 
 /*
@@ -260,9 +260,9 @@ int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
 	int r;
 
 	if (!no_systemd && machine_exists(ctx, "/run/systemd/system")) {
-		program = find_program("systemctl");
+		program = kexec_find_program("systemctl");
 		if (program)
-			return run(ctx, program, by_systemd);
+			return kexec_run(ctx, program, by_systemd);
 		pkram_log_error(
 			ctx, "systemd runs, but there is no systemctl program: use --no-systemd");
 		return -ENOENT;
@@ -271,7 +271,7 @@ int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
 	if (r < 0)
 		return r;
 	sync();
-	r = run(ctx, program, by_kexec);
+	r = kexec_run(ctx, program, by_kexec);
 	if (r < 0)
 		return r;
 	pkram_log_error(ctx, "%s -e came back", program);

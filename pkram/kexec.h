@@ -178,6 +178,18 @@ void kexec_versions_free(char **versions);
  * say, initrd stay NULL. -ENODATA: the newest kernel, or it cannot be told (logged).
  */
 int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret);
+enum kexec_loader {
+	KEXEC_LOADER_UNKNOWN,
+	KEXEC_LOADER_GRUB,	/* set by /etc/default/grub */
+	KEXEC_LOADER_ENTRIES,	/* boot entries, made by kernel-install */
+};
+
+int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
+/* Whether it is set to give the word to a kernel (to the first of the boot entries); `word` as it
+ * stands in its files. */
+bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);
+/* GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word; NULL: none. */
+const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word);
 /* What a plain reboot would start, or as told; initrd "" stands for none. */
 int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *initrd,
 			struct kexec_kernel *ret);
@@ -191,6 +203,10 @@ int kexec_possible(struct pkram_ctx *ctx);
 /* Loads by kexec-tools -s and checks /sys/kernel/kexec_loaded. */
 int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line);
 int kexec_unload(struct pkram_ctx *ctx);
+/* A program of PATH or the sbin directories; malloc'ed, NULL: there is none. */
+char *kexec_find_program(const char *name);
+/* Runs it without a shell; what it prints is for us. -EIO with its last line logged. */
+int kexec_run(struct pkram_ctx *ctx, const char *program, char *const argv[]);
 bool kexec_loaded(struct pkram_ctx *ctx);
 /* systemctl kexec under systemd, else sync and kexec -e. */
 int kexec_jump(struct pkram_ctx *ctx, bool no_systemd);

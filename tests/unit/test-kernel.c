@@ -320,6 +320,57 @@ static void test_grub_entries(void **state)
 	       "6.2-200.x86_64");
 }
 
+static void expect_loader(struct sysroot *s, enum kexec_loader want)
+{
+	enum kexec_loader loader = KEXEC_LOADER_UNKNOWN;
+
+	assert_int_equal(kexec_boot_loader(s->ctx, &loader), 0);
+	assert_int_equal(loader, want);
+}
+
+static void test_loader(void **state)
+{
+	struct sysroot *s = *state;
+
+	expect_loader(s, KEXEC_LOADER_UNKNOWN);
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_UNKNOWN, "a"));
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"a b\\$c\"\n"
+					     "GRUB_CMDLINE_LINUX_DEFAULT='quiet memmap=1G!4G'\n");
+	expect_loader(s, KEXEC_LOADER_GRUB);
+	assert_string_equal(kexec_grub_variable(s->ctx, "b\\$c"), "GRUB_CMDLINE_LINUX");
+	assert_string_equal(kexec_grub_variable(s->ctx, "memmap=1G!4G"),
+			    "GRUB_CMDLINE_LINUX_DEFAULT");
+	assert_null(kexec_grub_variable(s->ctx, "memmap=1G"));
+	sysroot_text(s, "/etc/default/grub.d/x", "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX d\"\n");
+	assert_null(kexec_grub_variable(s->ctx, "d"));
+	sysroot_text(s, "/etc/default/grub.d/x.cfg",
+		     "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX d\"\n");
+	assert_string_equal(kexec_grub_variable(s->ctx, "d"), "GRUB_CMDLINE_LINUX");
+
+	/* Words of "linux" commands only, and whole ones. */
+	sysroot_text(s, "/boot/grub/grub.cfg",
+		     "set x=memmap=2G!4G\n\tlinux\t/vmlinuz ro memmap=1G!4G,1G!8G a\n"
+		     "\tinitrd /initrd memmap=1G!9G\n");
+	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_GRUB, "memmap=1G!4G,1G!8G"));
+	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_GRUB, "a"));
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_GRUB, "memmap=1G!4G"));
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_GRUB, "memmap=2G!4G"));
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_GRUB, "memmap=1G!9G"));
+
+	/* Entries that GRUB shows; those of systemd-boot. */
+	sysroot_text(s, "/boot/loader/entries/a.conf",
+		     "linux /vmlinuz\noptions root=x ro\noptions memmap=1G!4G\n");
+	expect_loader(s, KEXEC_LOADER_GRUB);
+	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
+	expect_loader(s, KEXEC_LOADER_ENTRIES);
+	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "memmap=1G!4G"));
+	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "ro"));
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "memmap=1G!8G"));
+	sysroot_remove(s, "/boot/grub2/grub.cfg");
+	put_efivar(s, "LoaderInfo", "systemd-boot 252");
+	expect_loader(s, KEXEC_LOADER_ENTRIES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +383,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_grub, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_systemd_boot, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub_entries, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_loader, sysroot_setup, sysroot_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
