@@ -530,6 +530,98 @@ int pkram_read_to_fd(struct pkram_stream *stream, int fd);
  */
 int pkram_finish_load(struct pkram_stream *stream);
 
+/* --- planning a region --------------------------------------------------------------------- */
+
+struct pkram_plan;
+struct pkram_plan_change;
+
+enum pkram_plan_kind {
+	PKRAM_PLAN_PMEM,		/* memmap=SIZE!START: a block device */
+	PKRAM_PLAN_DEVDAX,		/* the same; made a devdax namespace after the reboot */
+	PKRAM_PLAN_SOFT_RESERVED,	/* memmap=SIZE%START-1+0xefffffff: a devdax device */
+};
+
+enum pkram_plan_flags {
+	PKRAM_PLAN_ON_NODE = 1 << 0,	/* in the memory of @node alone */
+};
+
+/**
+ * struct pkram_plan_options
+ * @struct_size: sizeof(struct pkram_plan_options)
+ * @flags: enum pkram_plan_flags
+ * @size: bytes, not 0; rounded up to 16 MiB
+ * @kind: of the region
+ * @node: of memory; counts with PKRAM_PLAN_ON_NODE only
+ */
+struct pkram_plan_options {
+	size_t struct_size;
+	uint64_t flags;
+	uint64_t size;
+	enum pkram_plan_kind kind;
+	unsigned int node;
+};
+
+/**
+ * struct pkram_plan_info - a proposal
+ * Strings belong to the plan.
+ */
+struct pkram_plan_info {
+	enum pkram_plan_kind kind;
+	uint64_t wanted;	/* bytes, rounded up */
+	const char *limit;	/* why @size is less, and what would help; NULL: it is not */
+	uint64_t start;		/* physical address */
+	uint64_t size;		/* 0: there is no place, and nothing below @left is set */
+	int node;		/* -1: not known, or several */
+	uint64_t ram;		/* of the system now */
+	uint64_t left;		/* with the region */
+	uint64_t pages;		/* bytes of ordinary memory for the region's struct pages */
+	bool fixed_kernel;	/* the kernel is not placed at random any more */
+	const char *word;	/* of the kernel's command line */
+	const char *extends;	/* the word there whose place it takes; NULL: it is added */
+	const char *command_line;	/* the running one with it */
+	const char *config;	/* file of the boot loader that would be changed; NULL: not known */
+	const char *config_word;	/* as it stands there; NULL: not known */
+};
+
+/*
+ * Proposes where a region could lie on this machine, and the word that reserves it: in one usable
+ * range of the firmware's map, clear of what is reserved, of crashkernel= and of what the boot
+ * loader uses, with a line on which every region stays safe. Changes nothing. Where it does not
+ * fit, the largest that does is proposed.
+ *
+ * -EPERM: only root sees the memory map; -EOPNOTSUPP: not x86, or memmap=exactmap; -ENOENT: no such
+ * node; -EUCLEAN: no command line can have it.
+ */
+int pkram_plan_new(struct pkram_ctx *ctx, const struct pkram_plan_options *opts,
+		   struct pkram_plan **ret_plan);
+/* Releases the plan. Returns NULL. */
+struct pkram_plan *pkram_plan_free(struct pkram_plan *plan);
+const struct pkram_plan_info *pkram_plan_get_info(const struct pkram_plan *plan);
+
+/*
+ * Prepares the change of the boot loader's settings that makes a plan true, or takes away all that
+ * such changes have added. Changes nothing yet.
+ * @plan: NULL: take away
+ *
+ * -ENODATA: nothing to take away; -EOPNOTSUPP: a boot loader that is not known; -EUCLEAN: its
+ * settings are not as the plan takes them to be.
+ */
+int pkram_plan_change_new(struct pkram_ctx *ctx, const struct pkram_plan *plan,
+			  struct pkram_plan_change **ret_change);
+/* Releases it, done or not. Returns NULL. */
+struct pkram_plan_change *pkram_plan_change_free(struct pkram_plan_change *change);
+/* The change as a unified diff; what is to be run after it, a command on each line. */
+const char *pkram_plan_change_get_diff(const struct pkram_plan_change *change);
+const char *pkram_plan_change_get_commands(const struct pkram_plan_change *change);
+/*
+ * Writes the file and runs the commands. When one of them fails, or does not take the word up, the
+ * file is put back as it was.
+ *
+ * -EIO: a command failed; -ESTALE: the file has changed since; -EUCLEAN: the word did not get into
+ * the boot loader's own files.
+ */
+int pkram_plan_change_apply(struct pkram_plan_change *change);
+
 /* --- the jump ------------------------------------------------------------------------------ */
 
 enum pkram_stage_flags {

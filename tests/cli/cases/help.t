@@ -18,6 +18,7 @@ $ pkram --help
 |   verify    read every checksum of all nodes, or of those named
 |   regions   list the memory that could hold a region
 |   region    convert a region's device, raw or devdax
+|   plan      propose a place for a region, set it in the boot loader
 |   kexec     start the next kernel, once it is sure to keep the region
 |   help      print this help, or that of a verb
 |

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Setting the word in the boot loader, and taking it away again.
+
+A machine with GRUB, whose update-grub reads what the real one does.
+
+$ mkdir m && cp -r $CLI_SOURCE/tests/sysroot/small-*/. m && mkdir -p m/bin m/boot/grub
+$ cat >m/bin/update-grub <<'END'
+> #!/bin/sh
+> m=${0%/bin/*}
+> [ -e $m/fail ] && { echo "error: no room for grub.cfg" >&2; exit 1; }
+> . $m/etc/default/grub
+> for f in $m/etc/default/grub.d/*.cfg; do if [ -e "$f" ]; then . "$f"; fi; done
+> [ -e $m/deaf ] && GRUB_CMDLINE_LINUX=
+> echo "	linux /vmlinuz root=x ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT" >$m/boot/grub/grub.cfg
+> END
+$ chmod +x m/bin/update-grub; PATH=$PWD/m/bin:$PATH; update-grub; cp -r m before
+$ changed() { diff -r before m; }
+
+Nothing is changed without an answer.
+
+$ pkram plan --sysroot m --apply 256M
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: nothing was changed: there is no terminal to ask on; --yes does it
+[3]
+$ pkram plan --sysroot m --apply 256M --json
+| {
+|   "verb": "plan",
+|   "kind": "pmem",
+|   "fits": true,
+|   "wanted": 268435456,
+|   "size": 268435456,
+|   "ram": 2146937856,
+|   "start": 1073741824,
+|   "node": 0,
+|   "pages": 4194304,
+|   "left": 1874308096,
+|   "fixed_kernel": false,
+|   "word": "memmap=256M!1G",
+|   "command_line": "root=PARTUUID=UUID ro console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0 memmap=256M!1G",
+|   "config": "/etc/default/grub.d/50-pkram.cfg",
+|   "config_word": "memmap=256M!1G",
+|   "diff": "--- /dev/null\u000a+++ /etc/default/grub.d/50-pkram.cfg\u000a@@ -0,0 +1,2 @@\u000a+# pkram plan: memmap=256M!1G\u000a+GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX memmap=256M!1G\"\u000a",
+|   "commands": "update-grub\u000a",
+|   "changed": false
+| }
+! pkram: nothing was changed: --json asks nobody; --yes does it
+[3]
+$ changed
+$ pkram plan --sysroot m --apply --yes 2G
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 752 MiB
+[1]
+$ changed
+
+It is set and taken away; what was there stays as it was, byte for byte.
+
+$ pkram plan --sysroot m --apply --yes 256M
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: done; it counts from the next boot on
+$ cat m/etc/default/grub.d/50-pkram.cfg
+| # pkram plan: memmap=256M!1G
+| GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+$ cat m/boot/grub/grub.cfg
+| 	linux /vmlinuz root=x ro console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0 memmap=256M!1G 
+$ stat -c %a m/etc/default/grub.d/50-pkram.cfg
+| 644
+$ pkram plan --sysroot m 64M -q
+| Region     64.0 MiB from 0x50000000 on (1.3 GiB), memory node 0
+| Word       memmap=64M!1280M
+| Cost       1.0 MiB of ordinary memory for its page structures
+| Left       1.9 GiB of 2.0 GiB for the system
+| Set it     the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub
+| Then       reboot; pkram init pmem:/dev/pmemN
+$ pkram plan --sysroot m --apply --yes 64M
+| --- /etc/default/grub.d/50-pkram.cfg
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -1,2 +1,4 @@
+|  # pkram plan: memmap=256M!1G
+|  GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| +# pkram plan: memmap=64M!1280M
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
+| $ update-grub
+! pkram: memmap=256M!1G is set for the next boot already, and stays; 'pkram plan --remove' takes it back
+! pkram: done; it counts from the next boot on
+$ pkram plan --sysroot m --remove
+| --- /etc/default/grub.d/50-pkram.cfg
+| +++ /dev/null
+| @@ -1,4 +0,0 @@
+| -# pkram plan: memmap=256M!1G
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| -# pkram plan: memmap=64M!1280M
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
+| $ update-grub
+! pkram: nothing was changed: there is no terminal to ask on; --yes does it
+[3]
+$ pkram plan --sysroot m --remove --yes
+| --- /etc/default/grub.d/50-pkram.cfg
+| +++ /dev/null
+| @@ -1,4 +0,0 @@
+| -# pkram plan: memmap=256M!1G
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| -# pkram plan: memmap=64M!1280M
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
+| $ update-grub
+! pkram: done; it counts from the next boot on
+$ changed
+$ pkram plan --sysroot m --remove --yes
+! pkram: nothing was set by pkram plan: nothing to take away
+[3]
+
+On a terminal the answer counts.
+
+$ answer() { script -qec "pkram plan --sysroot m --apply 256M" out >out <<<$1; }
+$ answer n
+[3]
+$ changed
+$ answer ''
+[3]
+$ changed
+$ answer y
+$ changed
+| diff -r before/boot/grub/grub.cfg m/boot/grub/grub.cfg
+| 1c1
+| < 	linux /vmlinuz root=x ro console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0 
+| ---
+| > 	linux /vmlinuz root=x ro console=tty0 console=ttyS0,115200 earlyprintk=ttyS0,115200 consoleblank=0 memmap=256M!1G 
+| Only in m/etc/default/grub.d: 50-pkram.cfg
+[1]
+$ pkram plan --sysroot m --remove --yes -q >out
+
+A failure, and a boot loader that does not take it up, change nothing.
+
+$ touch m/fail before/fail
+$ pkram plan --sysroot m --apply --yes 256M
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: DIR/m/bin/update-grub failed (1): error: no room for grub.cfg
+! pkram: /etc/default/grub.d/50-pkram.cfg is as it was
+[1]
+$ changed
+$ rm m/fail before/fail; touch m/deaf before/deaf
+$ pkram plan --sysroot m --apply --yes 256M
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: memmap=256M!1G is not in what update-grub has made: the boot loader takes its command line from elsewhere: add the word by hand
+! pkram: /etc/default/grub.d/50-pkram.cfg is as it was
+[1]
+$ rm m/deaf before/deaf; update-grub; changed
+
+No program of another machine is run.
+
+$ mv m/bin bin; PATH=$PWD/bin:$PATH
+$ pkram plan --sysroot m --apply --yes 256M
+! pkram: DIR/bin/update-grub lies outside of --sysroot and is not run
+[1]
+$ mv bin m/bin; changed
+
+Without a directory for it, it stands in /etc/default/grub, whose mode is kept.
+
+$ rm -r m/etc/default/grub.d; printf 'GRUB_CMDLINE_LINUX=quiet' >m/etc/default/grub
+$ chmod 640 m/etc/default/grub; update-grub; rm -r before; cp -rp m before
+$ pkram plan --sysroot m --apply --yes 256M
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1 +1,3 @@
+| -GRUB_CMDLINE_LINUX=quiet
+| \ No newline at end of file
+| +GRUB_CMDLINE_LINUX=quiet
+| +# pkram plan: memmap=256M!1G (no newline above)
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: done; it counts from the next boot on
+$ pkram plan --sysroot m --apply --yes 16M -q >out
+$ cat m/etc/default/grub m/boot/grub/grub.cfg
+| GRUB_CMDLINE_LINUX=quiet
+| # pkram plan: memmap=256M!1G (no newline above)
+| GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| # pkram plan: memmap=16M!1280M
+| GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=16M!1280M"
+| 	linux /vmlinuz root=x ro quiet memmap=256M!1G memmap=16M!1280M 
+$ stat -c %a m/etc/default/grub
+| 640
+$ pkram plan --sysroot m --remove --yes
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1,5 +1 @@
+| -GRUB_CMDLINE_LINUX=quiet
+| -# pkram plan: memmap=256M!1G (no newline above)
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| -# pkram plan: memmap=16M!1280M
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=16M!1280M"
+| +GRUB_CMDLINE_LINUX=quiet
+| \ No newline at end of file
+| $ update-grub
+! pkram: done; it counts from the next boot on
+$ changed
+$ pkram plan --sysroot m --apply --yes 256M -q >out
+$ echo '# mine' >>m/etc/default/grub
+$ pkram plan --sysroot m --remove --yes -q >out
+$ changed
+| diff -r before/etc/default/grub m/etc/default/grub
+| 1c1,2
+| < GRUB_CMDLINE_LINUX=quiet
+| \ No newline at end of file
+| ---
+| > GRUB_CMDLINE_LINUX=quiet
+| > # mine
+[1]
+$ pkram plan --sysroot m --remove --yes
+! pkram: nothing was set by pkram plan: nothing to take away
+[3]
+
+A word that is there is extended where it stands.
+
+$ rm -r m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/memmap-words/. m
+$ mkdir -p m/boot/grub m/etc/default/grub.d; mkdir m/bin; cat >m/bin/update-grub <<'END'
+> #!/bin/sh
+> m=${0%/bin/*}
+> . $m/etc/default/grub
+> for f in $m/etc/default/grub.d/*.cfg; do if [ -e "$f" ]; then . "$f"; fi; done
+> echo "	linux /vmlinuz root=x ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT" >$m/boot/grub/grub.cfg
+> END
+$ chmod +x m/bin/update-grub; update-grub; cp -r m before
+$ pkram plan --sysroot m --apply --yes 1G
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=2G%24G-1+0xefffffff -> memmap=2G%24G-1+0xefffffff,1G!4G
+| +case " $GRUB_CMDLINE_LINUX " in *' memmap=2G%24G-1+0xefffffff '*) GRUB_CMDLINE_LINUX=" $GRUB_CMDLINE_LINUX "; GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=2G%24G-1+0xefffffff '*}' memmap=2G%24G-1+0xefffffff,1G!4G '${GRUB_CMDLINE_LINUX#*' memmap=2G%24G-1+0xefffffff '};; esac
+| $ update-grub
+! pkram: done; it counts from the next boot on
+$ cat m/boot/grub/grub.cfg
+| 	linux /vmlinuz root=x ro  memmap=4G!8G memmap=64K\$0x18690000 memmap=0x20000000\$20G memmap=2G%24G-1+0xefffffff,1G!4G  quiet
+$ pkram plan --sysroot m --apply --yes 2G -q --json
+| {
+|   "verb": "plan",
+|   "kind": "pmem",
+|   "fits": true,
+|   "wanted": 2147483648,
+|   "size": 2147483648,
+|   "ram": 27336591360,
+|   "start": 5368709120,
+|   "node": 0,
+|   "pages": 33554432,
+|   "left": 25155553280,
+|   "fixed_kernel": true,
+|   "word": "memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G",
+|   "extends": "memmap=2G%24G-1+0xefffffff,1G!4G",
+|   "command_line": "root=/dev/mapper/ws-root ro quiet memmap=4G!8G memmap=64K$0x18690000 memmap=0x20000000$20G memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G",
+|   "config": "/etc/default/grub.d/50-pkram.cfg",
+|   "config_word": "memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G",
+|   "diff": "--- /etc/default/grub.d/50-pkram.cfg\u000a+++ /etc/default/grub.d/50-pkram.cfg\u000a@@ -1,2 +1,4 @@\u000a # pkram plan: memmap=2G%24G-1+0xefffffff -> memmap=2G%24G-1+0xefffffff,1G!4G\u000a case \" $GRUB_CMDLINE_LINUX \" in *' memmap=2G%24G-1+0xefffffff '*) GRUB_CMDLINE_LINUX=\" $GRUB_CMDLINE_LINUX \"; GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=2G%24G-1+0xefffffff '*}' memmap=2G%24G-1+0xefffffff,1G!4G '${GRUB_CMDLINE_LINUX#*' memmap=2G%24G-1+0xefffffff '};; esac\u000a+# pkram plan: memmap=2G%24G-1+0xefffffff,1G!4G -> memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G\u000a+case \" $GRUB_CMDLINE_LINUX \" in *' memmap=2G%24G-1+0xefffffff,1G!4G '*) GRUB_CMDLINE_LINUX=\" $GRUB_CMDLINE_LINUX \"; GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=2G%24G-1+0xefffffff,1G!4G '*}' memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G '${GRUB_CMDLINE_LINUX#*' memmap=2G%24G-1+0xefffffff,1G!4G '};; esac\u000a",
+|   "commands": "update-grub\u000a",
+|   "changed": true
+| }
+! pkram: warning: with more than four ranges in memmap= the kernel places itself at random (KASLR) no more
+$ cat m/boot/grub/grub.cfg
+| 	linux /vmlinuz root=x ro   memmap=4G!8G memmap=64K\$0x18690000 memmap=0x20000000\$20G memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G   quiet
+$ pkram plan --sysroot m --remove --yes -q >out
+$ changed
+$ sed -i 's/%24G/%0x600000000/' m/etc/default/grub
+$ pkram plan --sysroot m --apply --yes 1G
+! pkram: memmap=2G%24G-1+0xefffffff is on the command line and must become memmap=2G%24G-1+0xefffffff,1G!4G, but GRUB's settings do not have it in that form: change it by hand
+[1]
+
+Boot entries.
+
+$ rm -r m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/laptop-uefi/. m; mkdir m/bin
+$ touch m/boot/vmlinuz-6.12.57+deb13-amd64; cat >m/bin/kernel-install <<'END'
+> #!/bin/sh
+> m=${0%/bin/*}
+> [ -e $m/fail ] && { echo "no space left on /boot/efi" >&2; exit 1; }
+> line=$(cat $m/etc/kernel/cmdline 2>/dev/null || cat $m/proc/cmdline)
+> sed -i "s|^options .*|options    $line|" $m/boot/efi/loader/entries/*$2.conf
+> END
+$ chmod +x m/bin/kernel-install; cat m/etc/kernel/cmdline
+| root=UUID=UUID ro quiet splash
+$ kernel-install add 6.12.57+deb13-amd64; cp -r m before
+$ pkram plan --sysroot m --apply 4G
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=UUID=UUID ro quiet splash
+| +root=UUID=UUID ro quiet splash memmap=4G!4G
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: nothing was changed: there is no terminal to ask on; --yes does it
+[3]
+$ pkram plan --sysroot m --apply --yes 4G
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=UUID=UUID ro quiet splash
+| +root=UUID=UUID ro quiet splash memmap=4G!4G
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: done; it counts from the next boot on
+$ grep options m/boot/efi/loader/entries/*
+| options    root=UUID=UUID ro quiet splash memmap=4G!4G
+$ pkram plan --sysroot m --apply --yes 1G -q >out
+$ cat m/etc/kernel/cmdline m/etc/kernel/cmdline.pkram
+| root=UUID=UUID ro quiet splash memmap=4G!4G memmap=1G!8G
+| memmap=4G!4G
+| memmap=1G!8G
+$ pkram plan --sysroot m --remove --yes
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=UUID=UUID ro quiet splash memmap=4G!4G memmap=1G!8G
+| +root=UUID=UUID ro quiet splash
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: done; it counts from the next boot on
+$ changed
+$ touch m/fail before/fail
+$ pkram plan --sysroot m --apply --yes 4G
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=UUID=UUID ro quiet splash
+| +root=UUID=UUID ro quiet splash memmap=4G!4G
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
+! pkram: /etc/kernel/cmdline is as it was
+! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
+[1]
+$ changed; rm m/fail before/fail
+
+Where there is no /etc/kernel/cmdline, it is made of what runs.
+
+$ rm m/etc/kernel/cmdline before/etc/kernel/cmdline; echo root=x quiet >m/proc/cmdline
+$ cp m/proc/cmdline before/proc; kernel-install add 6.12.57+deb13-amd64; cp -r m/boot before
+$ pkram plan --sysroot m --apply --yes 4G
+| --- /dev/null
+| +++ /etc/kernel/cmdline
+| @@ -0,0 +1 @@
+| +root=x quiet memmap=4G!4G
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: done; it counts from the next boot on
+$ pkram plan --sysroot m --remove --yes
+| --- /etc/kernel/cmdline
+| +++ /dev/null
+| @@ -1 +0,0 @@
+| -root=x quiet memmap=4G!4G
+| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+! pkram: done; it counts from the next boot on
+$ changed
+
+No boot loader that is known.
+
+$ rm -r m/etc m/boot
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: neither GRUB nor boot entries of kernel-install are known here: set the command line of the boot loader by hand
+[1]
+$ pkram plan --sysroot m --remove
+! pkram: neither GRUB nor boot entries of kernel-install are known here: set the command line of the boot loader by hand
+[1]
