@@ -106,6 +106,63 @@ struct pkram_jump {
 };
 
 /**
+ * struct pkram_times - when the steps of a jump were, for the account of it
+ * @id: of the jump record that this is about. Another id, or what cannot be, makes it void: the
+ *	record may be of a pkram that knows of no account
+ * @staged, @armed: CLOCK_BOOTTIME of the old kernel in ns
+ * @claimed: CLOCK_BOOTTIME of the new kernel in ns
+ * @armed_tsc, @claimed_tsc: the time stamp counter at the same moments. It is what ties the clocks
+ *	of the two kernels to each other; zero where it is not known to run on evenly across kexec
+ * @tsc_khz: its frequency, measured when the jump was staged; zero likewise
+ *
+ * All that happens within one boot is in that boot's CLOCK_BOOTTIME.
+ */
+struct pkram_times {
+	uint8_t id[16];
+	pkram_le64 staged;
+	pkram_le64 armed;
+	pkram_le64 armed_tsc;
+	pkram_le64 tsc_khz;
+	pkram_le64 claimed;
+	pkram_le64 claimed_tsc;
+};
+
+/**
+ * struct pkram_restored - the first restore of a node that came by a jump
+ * @id: the node's
+ * @end: CLOCK_BOOTTIME in ns of the kernel that claimed the jump
+ * @took: ns before @end
+ * @bytes: of the stream or image, read and verified
+ */
+struct pkram_restored {
+	pkram_le64 id;
+	pkram_le64 end;
+	pkram_le64 took;
+	pkram_le64 bytes;
+};
+
+#define PKRAM_RESTORED_MAX 96u	/* nodes told of one by one; of more, only the sums know */
+
+/**
+ * struct pkram_account - where the time of the jumps went; nothing else depends on it
+ * @next: of the superblock's @jump
+ * @last: of its @arrival
+ * @nodes: that came by the arrival and were restored since, each counted once
+ * @bytes, @took: sums over them
+ * @done: CLOCK_BOOTTIME in ns when the last one of them was there
+ * @restored: PKRAM_RESTORED_MAX of them, as they came
+ */
+struct pkram_account {
+	struct pkram_times next;
+	struct pkram_times last;
+	pkram_le64 nodes;
+	pkram_le64 bytes;
+	pkram_le64 took;
+	pkram_le64 done;
+	struct pkram_restored restored[PKRAM_RESTORED_MAX];
+};
+
+/**
  * struct pkram_superblock - first block of a slot
  * @magic: PKRAM_SB_MAGIC
  * @version: PKRAM_FORMAT_VERSION; a higher one is refused
@@ -122,6 +179,8 @@ struct pkram_jump {
  * @arrival: the jump by which it came: claimed. A claim moves the record from @jump to here, so
  *	that staging the next jump, or taking it back, leaves what came by the last one as fresh as
  *	it was
+ * @account: of both jumps. Zero in containers of a pkram that knows nothing of it, which carries
+ *	it on as it is
  * @reserved: zero
  * @seal: XXH3-64 of the block with this field zero; 1 where that is 0
  */
@@ -141,7 +200,8 @@ struct pkram_superblock {
 	pkram_le64 catalog_hash;
 	struct pkram_jump jump;
 	struct pkram_jump arrival;
-	uint8_t reserved[3824];
+	struct pkram_account account;
+	uint8_t reserved[592];
 	pkram_le64 seal;
 };
 
@@ -259,6 +319,8 @@ struct pkram_hole {
 #define PKRAM_PROP_NAME "name"			/* string; the node's name */
 #define PKRAM_PROP_BOOT_ID "boot-id"		/* 16 bytes; of the kernel that saved it */
 #define PKRAM_PROP_SAVED_AT "saved-at"		/* u64; CLOCK_REALTIME, ns */
+#define PKRAM_PROP_SAVED_UP "saved-boottime"	/* u64; the same moment by CLOCK_BOOTTIME, ns */
+#define PKRAM_PROP_SAVE_TOOK "save-ns"		/* u64; how long the save of its set took */
 #define PKRAM_PROP_KERNEL "kernel"		/* string; uname -r */
 #define PKRAM_PROP_HOST "host"			/* string; uname -n */
 #define PKRAM_PROP_SOURCE "source"		/* string; absolute path of a tree's source */
@@ -274,8 +336,12 @@ struct pkram_hole {
 /* C99 has no static_assert. */
 #if defined(__cplusplus) || __STDC_VERSION__ >= 201112L
 static_assert(sizeof(struct pkram_jump) == 80, "jump record");
+static_assert(sizeof(struct pkram_times) == 64, "times of a jump");
+static_assert(sizeof(struct pkram_restored) == 32, "restored node");
+static_assert(sizeof(struct pkram_account) == 3232, "account");
 static_assert(sizeof(struct pkram_superblock) == PKRAM_BLOCK, "superblock is one block");
 static_assert(offsetof(struct pkram_superblock, jump) == 104, "jump record of the superblock");
+static_assert(offsetof(struct pkram_superblock, account) == 264, "account of the superblock");
 static_assert(offsetof(struct pkram_superblock, seal) == PKRAM_BLOCK - 8, "seal comes last");
 static_assert(sizeof(struct pkram_row) == 64, "row");
 static_assert(sizeof(struct pkram_extent) == 16, "extent");

@@ -20,8 +20,9 @@ static bool arrived_by(struct pkram_ctx *ctx, const struct pkram_jump *j)
 	       same_id(id, j->id) && !machine_is_kdump(ctx) && machine_came_by_kexec(ctx);
 }
 
-static int claim(void *arg, struct pkram_jump *j)
+static int claim(void *arg, struct store_jump *jump)
 {
+	struct pkram_jump *j = &jump->record;
 	struct pkram_ctx *ctx = arg;
 	uint8_t boot[16];
 	int k;
@@ -37,6 +38,7 @@ static int claim(void *arg, struct pkram_jump *j)
 	memcpy(j->claim_boot, boot, sizeof(boot));
 	j->claimed_at = htole64((uint64_t)machine_now());
 	j->state = htole32(PKRAM_JUMP_CLAIMED);
+	jump_claimed(ctx, jump);
 	return 0;
 }
 

@@ -12,6 +12,12 @@
  */
 int jump_claim(struct store *s);
 
+/* For those who edit a store_jump, once its record is edited: what time it is (jump-times.c). */
+void jump_staged(struct pkram_ctx *ctx, struct store_jump *j);
+void jump_armed(struct pkram_ctx *ctx, struct store_jump *j);
+void jump_disarmed(struct store_jump *j);
+void jump_claimed(struct pkram_ctx *ctx, struct store_jump *j);
+
 /* Of a node that `saved` saved, after this arrival, seen from boot `now`. */
 enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint8_t now[16],
 				    const uint8_t saved[16]);

@@ -6,7 +6,6 @@
 
 #include <endian.h>
 #include <inttypes.h>
-#include <time.h>
 
 /* What the x86 boot protocol calls a kernel that was started by kexec. */
 #define BOOTLOADER_KEXEC 0xd0
@@ -110,14 +109,6 @@ void machine_initrd(struct pkram_ctx *ctx, uint64_t *ret_start, uint64_t *ret_si
 		return;
 	*ret_start = le32_at(p + PARAM_EXT_IMAGE) << 32 | le32_at(p + PARAM_IMAGE);
 	*ret_size = le32_at(p + PARAM_EXT_SIZE) << 32 | le32_at(p + PARAM_SIZE);
-}
-
-int64_t machine_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
 /* The number behind `key` at the start of a line; 0 where there is none. */

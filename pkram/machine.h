@@ -37,8 +37,6 @@ bool machine_is_kdump(struct pkram_ctx *ctx);
 bool machine_came_by_kexec(struct pkram_ctx *ctx);
 /* Where whatever started this kernel put its initrd; size 0: none, or not known. */
 void machine_initrd(struct pkram_ctx *ctx, uint64_t *ret_start, uint64_t *ret_size);
-/* CLOCK_REALTIME in ns. */
-int64_t machine_now(void);
 /*
  * MemAvailable, and what the tightest memory.max of this process's cgroups leaves (page cache
  * counts as left, as in MemAvailable; UINT64_MAX: no limit); bytes.
@@ -48,6 +46,27 @@ int machine_memory(struct pkram_ctx *ctx, uint64_t *ret_available, uint64_t *ret
 int machine_hugepages_free(struct pkram_ctx *ctx, uint64_t page_size, uint64_t *ret_free);
 /* Bytes of a page that huge= can give a tmpfs; 0: it changes nothing on this machine. */
 uint64_t machine_tmpfs_huge_page(struct pkram_ctx *ctx);
+
+/* --- clocks (machine-clock.c) --- */
+
+/* CLOCK_REALTIME in ns. */
+int64_t machine_now(void);
+/* CLOCK_BOOTTIME in ns. */
+uint64_t machine_uptime(void);
+/*
+ * This moment. tsc: the time stamp counter, where it is known to run on evenly whatever the CPU
+ * does, and so across kexec; else 0.
+ */
+struct machine_stamp {
+	uint64_t uptime, tsc;
+};
+struct machine_stamp machine_stamp(struct pkram_ctx *ctx);
+/*
+ * Its frequency; 0: not known. Measured against CLOCK_MONOTONIC_RAW, which takes 10 ms: CPUID's
+ * leaves 0x15 and 0x16 are empty or rounded on most machines, and the kernel shows its own number
+ * nowhere.
+ */
+uint64_t machine_tsc_khz(struct pkram_ctx *ctx);
 
 /* --- mounts (machine-mounts.c) --- */
 

@@ -347,6 +347,7 @@ static int check_nodes(const struct pkram_region *region, const struct container
 /* --- the jump record --- */
 
 struct record {
+	struct pkram_ctx *ctx;
 	const uint8_t *boot;
 	uint8_t id[16];
 };
@@ -364,47 +365,52 @@ static bool is_this(const struct record *rec, const struct pkram_jump *j)
 	return is_mine(rec, j) && memcmp(j->id, rec->id, sizeof(j->id)) == 0;
 }
 
-static int edit_stage(void *arg, struct pkram_jump *j)
+static int edit_stage(void *arg, struct store_jump *j)
 {
 	const struct record *rec = arg;
 
-	*j = (struct pkram_jump){ .state = htole32(PKRAM_JUMP_STAGED),
-				  .staged_at = htole64((uint64_t)machine_now()) };
-	memcpy(j->id, rec->id, sizeof(j->id));
-	memcpy(j->old_boot, rec->boot, sizeof(j->old_boot));
+	j->record = (struct pkram_jump){ .state = htole32(PKRAM_JUMP_STAGED),
+					 .staged_at = htole64((uint64_t)machine_now()) };
+	memcpy(j->record.id, rec->id, sizeof(j->record.id));
+	memcpy(j->record.old_boot, rec->boot, sizeof(j->record.old_boot));
+	jump_staged(rec->ctx, j);
 	return 0;
 }
 
 /* Another record, of a container that came later or of a later staging, is not touched. */
-static int edit_arm(void *arg, struct pkram_jump *j)
+static int edit_arm(void *arg, struct store_jump *j)
 {
-	if (!is_this(arg, j))
+	const struct record *rec = arg;
+
+	if (!is_this(rec, &j->record))
 		return -EALREADY;
-	j->state = htole32(PKRAM_JUMP_ARMED);
-	j->armed_at = htole64((uint64_t)machine_now());
+	j->record.state = htole32(PKRAM_JUMP_ARMED);
+	j->record.armed_at = htole64((uint64_t)machine_now());
+	jump_armed(rec->ctx, j);
 	return 0;
 }
 
-static int edit_disarm(void *arg, struct pkram_jump *j)
+static int edit_disarm(void *arg, struct store_jump *j)
 {
-	if (!is_this(arg, j))
+	if (!is_this(arg, &j->record))
 		return -EALREADY;
-	j->state = htole32(PKRAM_JUMP_STAGED);
-	j->armed_at = 0;
+	j->record.state = htole32(PKRAM_JUMP_STAGED);
+	j->record.armed_at = 0;
+	jump_disarmed(j);
 	return 0;
 }
 
-static int edit_forget(void *arg, struct pkram_jump *j)
+static int edit_forget(void *arg, struct store_jump *j)
 {
-	if (!is_mine(arg, j))
+	if (!is_mine(arg, &j->record))
 		return -EALREADY;
-	*j = (struct pkram_jump){ 0 };
+	*j = (struct store_jump){ 0 };
 	return 0;
 }
 
 /* Edits the record of each container; the first failure counts, all are tried. */
 static int edit_records(struct pkram_ctx *ctx, const struct containers *c, struct record *rec,
-			int (*edit)(void *, struct pkram_jump *))
+			int (*edit)(void *, struct store_jump *))
 {
 	int r = 0;
 
@@ -496,7 +502,7 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 	_cleanup_(containers_done) struct containers all = { 0 };
 	_cleanup_(kexec_kernel_done) struct kexec_kernel kernel = { 0 };
 	_cleanup_free_ char *line = NULL;
-	struct record rec = { .boot = region->boot_id };
+	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
 	char id[33];
 	int k;
 
@@ -522,7 +528,7 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 int pkram_stage_cancel(struct pkram_region *region)
 {
 	_cleanup_(containers_done) struct containers all = { 0 };
-	struct record rec = { .boot = region->boot_id };
+	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
 	int k;
 
 	k = may_change(region);
@@ -575,7 +581,7 @@ int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opt
 	static const struct pkram_jump_options none = { .struct_size = sizeof(none) };
 	const struct pkram_jump_options *o = opts ? opts : &none;
 	_cleanup_(containers_done) struct containers all = { 0 };
-	struct record rec = { .boot = region->boot_id };
+	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
 	int k;
 
 	k = check_jump_options(region->ctx, o);

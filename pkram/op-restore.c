@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "machine.h"
 #include "op-huge.h"
 #include "op-image.h"
 #include "work.h"
@@ -23,6 +24,7 @@ struct restore_tree {
 	char *target;
 	uint8_t *damaged;	/* one byte per window */
 	uint64_t left_out;	/* files that salvage could not take */
+	uint64_t began, built;	/* CLOCK_BOOTTIME, for the account of a jump */
 	bool appeared;
 	bool nested; /* its target lies in another tree's: built when that one is there */
 	size_t trusted;		/* of the target: what no tree of the region had a hand in */
@@ -459,10 +461,14 @@ static int build_tree(struct restore *r, struct restore_tree *t)
 {
 	int k;
 
+	t->began = machine_uptime();
 	k = open_tree_view(r, t);
 	if (k >= 0)
 		k = open_place(r, t);
-	return k < 0 ? k : fill_tree(r, t);
+	if (k >= 0)
+		k = fill_tree(r, t);
+	t->built = machine_uptime();
+	return k;
 }
 
 /* Salvage goes on without a tree of which nothing can be told. */
@@ -582,18 +588,22 @@ static int restore_run(struct restore *r)
  */
 static int mark_restored(struct restore *r)
 {
-	_cleanup_free_ struct store_reader **readers = NULL;
+	_cleanup_free_ struct store_restored *done = NULL;
 	size_t n = 0;
 
 	if (!r->nodes)
 		return 0;
-	readers = calloc(r->n, sizeof(*readers));
-	if (!readers)
+	done = calloc(r->n, sizeof(*done));
+	if (!done)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->n; i++)
-		if (r->trees[i].appeared && !r->trees[i].left_out)
-			readers[n++] = r->trees[i].reader;
-	return n ? store_mark_restored(r->region->store, readers, n, r->region->boot_id) : 0;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct restore_tree *t = &r->trees[i];
+
+		if (t->appeared && !t->left_out)
+			done[n++] = (struct store_restored){ .reader = t->reader, .end = t->built,
+							     .took = t->built - t->began };
+	}
+	return n ? store_mark_restored(r->region->store, done, n, r->region->boot_id) : 0;
 }
 
 static int take_options(struct restore *r, const struct pkram_restore_options *opts)

@@ -6,6 +6,7 @@
  */
 #include <stdatomic.h>
 
+#include "machine.h"
 #include "op.h"
 #include "tree.h"
 #include "work.h"
@@ -32,6 +33,7 @@ struct save {
 	struct save_tree *trees;
 	size_t n;
 	uint64_t windows, bytes;
+	uint64_t began;		/* CLOCK_BOOTTIME, for the account of a jump */
 	uint8_t **bounce;
 	_Atomic uint64_t done;
 };
@@ -145,7 +147,7 @@ static struct store_props tree_props(const struct save_tree *t)
 		.source = t->info.source, .fs_type = t->info.fs_type,
 		.mount_options = t->info.mount_options, .files = t->info.files,
 		.data = t->info.data, .fingerprint = t->info.fingerprint,
-		.single = t->info.single, .live = t->live,
+		.single = t->info.single, .live = t->live, .began = t->save->began,
 	};
 }
 
@@ -285,7 +287,7 @@ int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *
 		     struct pkram_transfer *ret_transfer)
 {
 	static const struct pkram_save_options none = { .struct_size = sizeof(none) };
-	struct save s = { .region = region, .n = n_items };
+	struct save s = { .region = region, .n = n_items, .began = machine_uptime() };
 	int64_t start = op_clock();
 	unsigned int threads = 1;
 	int k;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "machine.h"
 #include "op.h"
 #include "tree.h"
 
@@ -21,6 +22,7 @@ struct pkram_stream {
 	bool tree;			/* the bytes are an EROFS image */
 	bool failed;
 	uint8_t *bounce;
+	uint64_t began;			/* CLOCK_BOOTTIME, for the account of a jump */
 	uint64_t position;
 	uint64_t capacity;		/* save: reserved bytes */
 	uint8_t *window; /* save: where the current window is filled; load: what it holds */
@@ -46,6 +48,7 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	if (!s)
 		return -ENOMEM;
 	s->region = region;
+	s->began = machine_uptime();
 	s->bounce = io_buffer_new(PKRAM_WINDOW);
 	if (!s->bounce) {
 		free(s);
@@ -260,7 +263,7 @@ static int check_image(struct pkram_stream *s, struct store_props *props)
 
 static int finish(struct pkram_stream *s)
 {
-	struct store_props props = {};
+	struct store_props props = { .began = s->began };
 	int k = check_writable(s);
 
 	if (k >= 0 && s->fill)
@@ -394,6 +397,7 @@ int pkram_read_to_fd(struct pkram_stream *stream, int fd)
 
 int pkram_finish_load(struct pkram_stream *stream)
 {
+	struct store_restored restored;
 	const struct store_node *n;
 	int k = 0;
 
@@ -402,9 +406,13 @@ int pkram_finish_load(struct pkram_stream *stream)
 	n = stream->reader ? store_reader_node(stream->reader) : NULL;
 	/* A copy of a tree's image restores no tree. */
 	if (n && n->kind == PKRAM_NODE_KIND_STREAM && stream->position == n->size &&
-	    !stream->region->read_only)
-		k = store_mark_restored(stream->region->store, &stream->reader, 1,
+	    !stream->region->read_only) {
+		restored = (struct store_restored){ .reader = stream->reader,
+						    .end = machine_uptime() };
+		restored.took = restored.end - stream->began;
+		k = store_mark_restored(stream->region->store, &restored, 1,
 					stream->region->boot_id);
+	}
 	stream_free(stream);
 	return k;
 }

@@ -174,6 +174,8 @@ static struct pkram_superblock doubtful_superblock(struct region *r,
 		new.jump = sb->jump;
 	if (memcmp(&sb->arrival, &other->arrival, sizeof(sb->arrival)) == 0)
 		new.arrival = sb->arrival;
+	if (memcmp(&sb->account, &other->account, sizeof(sb->account)) == 0)
+		new.account = sb->account;
 	return new;
 }
 

@@ -58,6 +58,7 @@ static int props_build(struct store *s, const struct node_image *img, void *buf,
 		       uint64_t *ret_len)
 {
 	const struct store_props *p = img->props;
+	uint64_t up = p->began ? machine_uptime() : 0;
 	struct utsname uts = {};
 	uint8_t boot_id[16];
 	int k;
@@ -72,6 +73,8 @@ static int props_build(struct store *s, const struct node_image *img, void *buf,
 	k = k ? k : put_string(buf, PKRAM_PROP_NAME, img->name);
 	k = k ? k : fdt_property(buf, PKRAM_PROP_BOOT_ID, boot_id, sizeof(boot_id));
 	k = k ? k : put_u64(buf, PKRAM_PROP_SAVED_AT, (uint64_t)machine_now());
+	k = k ? k : put_u64(buf, PKRAM_PROP_SAVED_UP, up);
+	k = k ? k : put_u64(buf, PKRAM_PROP_SAVE_TOOK, up - p->began);
 	k = k ? k : put_string(buf, PKRAM_PROP_KERNEL, uts.release);
 	k = k ? k : put_string(buf, PKRAM_PROP_HOST, uts.nodename);
 	k = k ? k : put_string(buf, PKRAM_PROP_SOURCE, p->source);
@@ -210,8 +213,12 @@ static int props_parse(const void *fdt, uint64_t len, struct store_node *n)
 	if (!boot_id || id_len != sizeof(n->boot_id) || !*n->name ||
 	    strlen(n->name) > PKRAM_NAME_MAX)
 		return -EBADMSG;
+	n->props = fdt;
+	n->props_len = len;
 	memcpy(n->boot_id, boot_id, sizeof(n->boot_id));
 	n->saved_at = (int64_t)get_u64(fdt, PKRAM_PROP_SAVED_AT);
+	n->saved_up = get_u64(fdt, PKRAM_PROP_SAVED_UP);
+	n->save_took = get_u64(fdt, PKRAM_PROP_SAVE_TOOK);
 	n->files = get_u64(fdt, PKRAM_PROP_FILES);
 	n->data = get_u64(fdt, PKRAM_PROP_DATA);
 	n->fingerprint = get_u64(fdt, PKRAM_PROP_FINGERPRINT);

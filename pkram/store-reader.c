@@ -2,6 +2,7 @@
 /*
  * A node held for reading: extents to bytes, window by window, each against its checksum.
  */
+#include "machine.h"
 #include "store-internal.h"
 
 struct store_reader {
@@ -168,7 +169,37 @@ uint64_t store_reader_offset(const struct store_reader *r, uint64_t logical)
 	return spans_locate(&r->extents, logical, &at, &there) ? at : 0;
 }
 
-int store_mark_restored(struct store *s, struct store_reader *const *readers, size_t n,
+static void add_to(pkram_le64 *sum, uint64_t more)
+{
+	uint64_t v;
+
+	*sum = htole64(add_overflows(le64toh(*sum), more, &v) ? UINT64_MAX : v);
+}
+
+/* The account is of nodes that came by the jump which this boot has claimed. */
+static void note_restored(struct pkram_superblock *sb, const struct store_restored *r,
+			  const uint8_t boot_id[16])
+{
+	const struct store_node *n = &r->reader->node;
+	struct pkram_account *a = &sb->account;
+	uint64_t nodes = le64toh(a->nodes);
+
+	if (le32toh(sb->arrival.state) != PKRAM_JUMP_CLAIMED ||
+	    memcmp(sb->arrival.claim_boot, boot_id, 16) != 0 ||
+	    memcmp(sb->arrival.old_boot, n->boot_id, 16) != 0 ||
+	    memcmp(sb->arrival.id, a->last.id, sizeof(a->last.id)) != 0)
+		return;
+	if (nodes < PKRAM_RESTORED_MAX)
+		a->restored[nodes] = (struct pkram_restored){
+			.id = htole64(n->id), .end = htole64(r->end), .took = htole64(r->took),
+			.bytes = htole64(n->size) };
+	add_to(&a->nodes, 1);
+	add_to(&a->bytes, n->size);
+	add_to(&a->took, r->took);
+	a->done = htole64(machine_uptime());
+}
+
+int store_mark_restored(struct store *s, const struct store_restored *restored, size_t n,
 			const uint8_t boot_id[16])
 {
 	bool changed = false;
@@ -180,11 +211,12 @@ int store_mark_restored(struct store *s, struct store_reader *const *readers, si
 	if (k < 0)
 		return k;
 	for (size_t i = 0; i < n; i++) {
-		struct pkram_row *head = catalog_head(&s->catalog, readers[i]->node.id);
+		struct pkram_row *head = catalog_head(&s->catalog, restored[i].reader->node.id);
 
 		if (!head || le32toh(head->kind) != PKRAM_ROW_NODE || head->restored == mark)
 			continue;
 		head->restored = mark;
+		note_restored(&s->sb, &restored[i], boot_id);
 		changed = true;
 	}
 	k = changed ? store_publish(s) : 0;

@@ -68,6 +68,7 @@ static int describe(struct store *s, struct store_info *ret)
 		.recovered = s->recovered,
 		.jump = s->sb.jump,
 		.arrival = s->sb.arrival,
+		.account = s->sb.account,
 	};
 	struct spans gaps = {};
 	int k;
@@ -239,33 +240,42 @@ int store_remove(struct store *s, const char *const *names, size_t n, bool wiped
 
 /* --- the jump records --- */
 
-static int change_jump(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg,
+static void put_arrival(struct pkram_superblock *sb, const struct store_jump *jump)
+{
+	sb->arrival = jump->record;
+	sb->jump = (struct pkram_jump){};
+	sb->account = (struct pkram_account){ .last = jump->times };
+}
+
+static int change_jump(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg,
 		       bool arrived)
 {
-	struct pkram_jump jump;
+	struct store_jump jump;
 	int k;
 
 	k = store_begin(s, true);
 	if (k < 0)
 		return k;
-	jump = s->sb.jump;
+	jump = (struct store_jump){ .record = s->sb.jump, .times = s->sb.account.next };
 	k = fn(arg, &jump);
-	if (k >= 0) {
-		if (arrived)
-			s->sb.arrival = jump;
-		s->sb.jump = arrived ? (struct pkram_jump){} : jump;
-		k = store_publish(s);
+	if (k >= 0 && arrived) {
+		put_arrival(&s->sb, &jump);
+	} else if (k >= 0) {
+		s->sb.jump = jump.record;
+		s->sb.account.next = jump.times;
 	}
+	if (k >= 0)
+		k = store_publish(s);
 	store_end(s);
 	return k;
 }
 
-int store_update_jump(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg)
+int store_update_jump(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg)
 {
 	return change_jump(s, fn, arg, false);
 }
 
-int store_arrive(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg)
+int store_arrive(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg)
 {
 	return change_jump(s, fn, arg, true);
 }

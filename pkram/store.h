@@ -35,6 +35,7 @@ struct store_info {
 	uint64_t generation, phys, size, payload, free, largest_free, nodes, writers;
 	bool recovered;
 	struct pkram_jump jump, arrival; /* as on the medium, little-endian */
+	struct pkram_account account; /* likewise; void where its ids are not theirs */
 };
 
 /* Looks at the container again (others may have changed it) and describes it. */
@@ -98,8 +99,11 @@ struct store_node {
 	const char *name, *kernel, *host, *source, *fs_type, *mount_options;
 	uint8_t boot_id[16];
 	int64_t saved_at;
+	uint64_t saved_up, save_took;	/* CLOCK_BOOTTIME of that boot; 0: not known */
 	uint64_t files, data, fingerprint;
 	bool single, live, foreign;
+	const void *props;	/* all of it, as stored */
+	uint64_t props_len;
 	void *block;		/* owns all of the above */
 };
 
@@ -140,8 +144,17 @@ int store_reader_check_copies(struct store_reader *r, void *bounce);
 /* Container offset of a byte of the logical space, for messages. */
 uint64_t store_reader_offset(const struct store_reader *r, uint64_t logical);
 
-/* Records that this boot restored the nodes. */
-int store_mark_restored(struct store *s, struct store_reader *const *readers, size_t n,
+/* A node that was restored: `end` by CLOCK_BOOTTIME, `took` ns before it. */
+struct store_restored {
+	const struct store_reader *reader;
+	uint64_t end, took;
+};
+
+/*
+ * Records that this boot restored the nodes, and of those that came by the arrival the time that it
+ * took, once.
+ */
+int store_mark_restored(struct store *s, const struct store_restored *restored, size_t n,
 			const uint8_t boot_id[16]);
 
 /* --- writing --- */
@@ -202,6 +215,7 @@ int store_writer_read(struct store_writer *w, uint64_t off, size_t len, void *bu
 struct store_props {
 	const char *source, *fs_type, *mount_options;
 	uint64_t files, data, fingerprint;
+	uint64_t began;		/* CLOCK_BOOTTIME when the save began */
 	bool single, live, foreign;
 };
 
@@ -218,8 +232,13 @@ int store_remove(struct store *s, const char *const *names, size_t n, bool wipe)
 
 /* --- the jump records --- */
 
-/* Changes the record of the next jump under the catalog lock: fn edits it in place and returns 0 to
- * commit. */
-int store_update_jump(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg);
-/* The same, and what fn made of the record becomes the arrival's. */
-int store_arrive(struct store *s, int (*fn)(void *arg, struct pkram_jump *jump), void *arg);
+/* The record of the next jump, and when its steps were. */
+struct store_jump {
+	struct pkram_jump record;
+	struct pkram_times times;
+};
+
+/* Changes the next jump under the catalog lock: fn edits it in place and returns 0 to commit. */
+int store_update_jump(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg);
+/* The same, and what fn made of it becomes the arrival, with an account that begins anew. */
+int store_arrive(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg);
