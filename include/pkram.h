@@ -692,6 +692,98 @@ struct pkram_jump_options {
  */
 int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opts);
 
+/* --- the account of a jump ----------------------------------------------------------------- */
+
+/* What ties the old kernel's clock to the new kernel's. */
+enum pkram_clock {
+	PKRAM_CLOCK_TSC,	/* the time stamp counter, which runs on across kexec */
+	PKRAM_CLOCK_WALL,	/* a new kernel sets its own by a clock of whole seconds */
+};
+
+enum pkram_phase_kind {
+	PKRAM_PHASE_SAVE,	/* of a node, by the old kernel */
+	PKRAM_PHASE_STAGE,	/* the moment when the new kernel was loaded */
+	PKRAM_PHASE_DOWN,	/* from pkram's last act in the old kernel to the new one's start */
+	PKRAM_PHASE_BOOT,	/* from there to the first opening of the region */
+	PKRAM_PHASE_WAIT,	/* from there on, while nothing was being restored */
+	PKRAM_PHASE_RESTORE,	/* of a node that came by the jump, the first time */
+};
+
+/**
+ * struct pkram_phase - a part of the time
+ * @name: of the node; "" where there is none, or it is gone
+ * @id: the node's, 0 where there is none
+ * @start: ns from the jump (pkram's last act in the old kernel), negative before it
+ * @ns: how long; nodes of a set are saved together, in the time of their set
+ * @bytes: of the node
+ * @moved: bytes of all nodes that @ns is of, for the rate
+ */
+struct pkram_phase {
+	enum pkram_phase_kind kind;
+	const char *name;
+	uint64_t id;
+	int64_t start;
+	uint64_t ns;
+	uint64_t bytes;
+	uint64_t moved;
+};
+
+/**
+ * struct pkram_report_info - the last jump that arrived
+ * @id: of the jump
+ * @jump: PKRAM_JUMP_STATUS_ARRIVED, or _PAST: the machine was started otherwise since
+ * @next: PKRAM_JUMP_STATUS_STAGED or _ARMED by this boot; _PAST: by an earlier one, and it has not
+ *	arrived; _NONE
+ * @next_at: when it was staged or armed
+ * @clock, @tsc_khz: what the times between the two kernels are measured by
+ * @uncertainty: ns by which all that was in the new kernel may have been earlier or later
+ * @staged_at, @jumped_at: by the old kernel's wall clock
+ * @kernel_at, @available_at: by the new one's: its start (0: not known), the region's first opening
+ * @down, @boot, @wait, @restore: ns by kind of phase; what is not known is in @down
+ * @downtime: their sum: from the jump until the last restore that there was
+ * @nodes: that came by the jump and are there
+ * @restored: that came and were restored
+ * @untold: of those, how many have no phase, because they are too many
+ */
+struct pkram_report_info {
+	uint8_t id[16];
+	enum pkram_jump_status jump;
+	enum pkram_jump_status next;
+	int64_t next_at;
+	enum pkram_clock clock;
+	uint64_t tsc_khz;
+	uint64_t uncertainty;
+	int64_t staged_at;
+	int64_t jumped_at;
+	int64_t kernel_at;
+	int64_t available_at;
+	uint64_t down;
+	uint64_t boot;
+	uint64_t wait;
+	uint64_t restore;
+	uint64_t downtime;
+	uint64_t nodes;
+	uint64_t restored;
+	uint64_t untold;
+};
+
+struct pkram_report;
+
+/*
+ * Where the time of the last jump went, as it stands in the container. To be freed by the caller,
+ * also after the region is closed.
+ *
+ * -ENODATA: no jump has arrived here, with what is known logged.
+ */
+int pkram_report_new(struct pkram_region *region, struct pkram_report **ret_report);
+/* Releases the report and its strings. Returns NULL. */
+struct pkram_report *pkram_report_free(struct pkram_report *report);
+/* Belongs to the report. */
+const struct pkram_report_info *pkram_report_info(const struct pkram_report *report);
+size_t pkram_report_count(const struct pkram_report *report);
+/* By their start. NULL past the end. What it points to belongs to the report. */
+const struct pkram_phase *pkram_report_get(const struct pkram_report *report, size_t index);
+
 #ifdef __cplusplus
 }
 #endif

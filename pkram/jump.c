@@ -67,21 +67,30 @@ enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint
 	return PKRAM_FRESH_STALE;
 }
 
+enum pkram_jump_status jump_next(const struct store_info *info, const uint8_t now[16],
+				 bool loaded, int64_t *ret_at)
+{
+	const struct pkram_jump *j = &info->jump;
+	uint32_t state = le32toh(j->state);
+	bool mine = same_id(j->old_boot, now);
+
+	/* A record of this boot is nothing without the kernel, which anybody may have unloaded. */
+	if ((state != PKRAM_JUMP_STAGED && state != PKRAM_JUMP_ARMED) || (mine && !loaded))
+		return PKRAM_JUMP_STATUS_NONE;
+	*ret_at = (int64_t)le64toh(state == PKRAM_JUMP_ARMED ? j->armed_at : j->staged_at);
+	if (!mine)
+		return PKRAM_JUMP_STATUS_PAST;
+	return state == PKRAM_JUMP_ARMED ? PKRAM_JUMP_STATUS_ARMED : PKRAM_JUMP_STATUS_STAGED;
+}
+
 enum pkram_jump_status jump_status(const struct store_info *info, const uint8_t now[16],
 				   bool loaded, int64_t *ret_at)
 {
-	const struct pkram_jump *j = &info->jump, *a = &info->arrival;
-	uint32_t state = le32toh(j->state);
-	bool staged = state == PKRAM_JUMP_STAGED || state == PKRAM_JUMP_ARMED;
+	enum pkram_jump_status next = jump_next(info, now, loaded, ret_at);
+	const struct pkram_jump *a = &info->arrival;
 
-	/* A record of this boot is nothing without the kernel, which anybody may have unloaded. */
-	if (staged && (loaded || !same_id(j->old_boot, now))) {
-		*ret_at = (int64_t)le64toh(state == PKRAM_JUMP_ARMED ? j->armed_at : j->staged_at);
-		if (!same_id(j->old_boot, now))
-			return PKRAM_JUMP_STATUS_PAST;
-		return state == PKRAM_JUMP_ARMED ? PKRAM_JUMP_STATUS_ARMED
-						 : PKRAM_JUMP_STATUS_STAGED;
-	}
+	if (next != PKRAM_JUMP_STATUS_NONE)
+		return next;
 	*ret_at = (int64_t)le64toh(a->claimed_at);
 	if (le32toh(a->state) != PKRAM_JUMP_CLAIMED)
 		return PKRAM_JUMP_STATUS_NONE;

@@ -25,3 +25,21 @@ enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint
 /* Where the jumps stand, seen from boot `now` with a kernel loaded or not, and since when (ns). */
 enum pkram_jump_status jump_status(const struct store_info *info, const uint8_t now[16],
 				   bool loaded, int64_t *ret_at);
+
+/* What the record of the next jump is by itself. */
+enum pkram_jump_status jump_next(const struct store_info *info, const uint8_t now[16],
+				 bool loaded, int64_t *ret_at);
+
+/* How the clocks of the kernels before and after the last arrival lie to each other, in ns. */
+struct jump_timeline {
+	enum pkram_clock clock;
+	uint64_t tsc_khz;
+	uint64_t uncertainty;
+	bool known;		/* there is an account: what follows `gap` holds */
+	uint64_t gap;		/* from the jump to the claim */
+	uint64_t staged, armed;	/* by the old kernel's CLOCK_BOOTTIME */
+	uint64_t claimed;	/* by the new one's */
+};
+
+/* What stands in the container may be anything: what cannot be is as good as not there. */
+struct jump_timeline jump_timeline(const struct store_info *info);

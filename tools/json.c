@@ -96,6 +96,13 @@ void json_rate(struct json *j, const char *key, uint64_t bytes, uint64_t ns)
 	fprintf(j->f, "%ju.%03ju", (uintmax_t)(mb / 1000), (uintmax_t)(mb % 1000));
 }
 
+void json_negative_seconds(struct json *j, const char *key, uint64_t ns)
+{
+	start_value(j, key);
+	fprintf(j->f, "-%ju.%06ju", (uintmax_t)(ns / 1000000000),
+		(uintmax_t)(ns % 1000000000 / 1000));
+}
+
 void json_bool(struct json *j, const char *key, bool v)
 {
 	start_value(j, key);

@@ -24,4 +24,6 @@ void json_number(struct json *j, const char *key, uint64_t v);
 void json_seconds(struct json *j, const char *key, uint64_t ns);
 /* GB/s; 0 where it took no time. */
 void json_rate(struct json *j, const char *key, uint64_t bytes, uint64_t ns);
+/* Of -ns. */
+void json_negative_seconds(struct json *j, const char *key, uint64_t ns);
 void json_bool(struct json *j, const char *key, bool v);

@@ -5,6 +5,8 @@
  *	poke FILE flip PLACE[+OFFSET]...	invert bytes, once all are found
  *	poke FILE where PLACE[+OFFSET]		prints the place
  *	poke FILE set FIELD VALUE		of the newest superblock, which is sealed again
+ *	poke FILE arm ID BOOT SECONDS		as a boot would have left it that was about to jump
+ *						so long ago; ID and BOOT are 32 hex digits
  *
  * PLACE is new (the newest superblock), old (the other one), rows (the newest catalog), or, with
  * the node's name after a colon, block, copy, data, mirror: what rows of that kind say.
@@ -18,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -120,6 +123,7 @@ static void set(const char *field, uint64_t value)
 		{ "size", offsetof(struct pkram_superblock, size), 8 },
 		{ "phys", offsetof(struct pkram_superblock, phys), 8 },
 		{ "rows", offsetof(struct pkram_superblock, rows), 8 },
+		{ "account", offsetof(struct pkram_superblock, account.next.id), 8 },
 	};
 	struct pkram_superblock *sb = slot(newest());
 	uint64_t v = htole64(value);
@@ -132,6 +136,39 @@ static void set(const char *field, uint64_t value)
 		return;
 	}
 	errx(1, "%s: no such field", field);
+}
+
+static void hex16(const char *text, uint8_t ret[16])
+{
+	for (size_t i = 0; i < 16; i++)
+		if (sscanf(text + 2 * i, "%2hhx", &ret[i]) != 1)
+			errx(1, "%s: not 32 hex digits", text);
+}
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void arm(const char *id, const char *boot, uint64_t ns)
+{
+	struct pkram_superblock *sb = slot(newest());
+	struct pkram_jump *j = &sb->jump;
+
+	memset(j, 0, sizeof(*j));
+	memset(&sb->account.next, 0, sizeof(sb->account.next));
+	hex16(id, j->id);
+	hex16(boot, j->old_boot);
+	hex16(id, sb->account.next.id);
+	j->state = htole32(PKRAM_JUMP_ARMED);
+	j->staged_at = htole64(now(CLOCK_REALTIME) - ns - 1000000);
+	j->armed_at = htole64(now(CLOCK_REALTIME) - ns);
+	sb->account.next.staged = htole64(now(CLOCK_BOOTTIME) - 1000000);
+	sb->account.next.armed = htole64(now(CLOCK_BOOTTIME));
+	sb->seal = htole64(seal_of(*sb));
 }
 
 int main(int argc, char **argv)
@@ -151,6 +188,10 @@ int main(int argc, char **argv)
 		err(1, "%s", argv[1]);
 	if (strcmp(argv[2], "set") == 0 && argc == 5) {
 		set(argv[3], strtoull(argv[4], NULL, 0));
+		return 0;
+	}
+	if (strcmp(argv[2], "arm") == 0 && argc == 6) {
+		arm(argv[3], argv[4], strtoull(argv[5], NULL, 0) * 1000000000);
 		return 0;
 	}
 	for (int i = 0; i < n; i++) {

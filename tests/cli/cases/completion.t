@@ -12,6 +12,7 @@ $ offer pkram re
 | restore
 | regions
 | region
+| report
 $ offer pkram init --f
 | --force
 $ offer pkram --ve

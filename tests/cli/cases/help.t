@@ -20,6 +20,7 @@ $ pkram --help
 |   region    convert a region's device, raw or devdax
 |   plan      propose a place for a region, set it in the boot loader
 |   kexec     start the next kernel, once it is sure to keep the region
+|   report    show where the time of the last jump went
 |   help      print this help, or that of a verb
 |
 | Options, before or after the verb:
