@@ -430,7 +430,7 @@ int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *
 		     struct pkram_transfer *ret_transfer);
 
 enum pkram_restore_flags {
-	PKRAM_RESTORE_STALE = 1 << 0,	/* whatever boot saved it */
+	PKRAM_RESTORE_STALE = 1 << 0,	/* whatever boot saved it, if all of it is there */
 	PKRAM_RESTORE_ONCE = 1 << 1,	/* only nodes that this boot has not restored */
 	PKRAM_RESTORE_FORCE = 1 << 2,	/* replace a target that is not empty */
 	PKRAM_RESTORE_MOUNT = 1 << 3,	/* make the tmpfs where the source was a mount point */
@@ -460,8 +460,10 @@ struct pkram_restore_options {
  * @ret_transfer: may be NULL; set, too, when -EBADMSG says that something was left out: files by a
  * salvage, or, of all trees, a node that cannot be told
  *
- * -ENODATA: nothing to do; -ESTALE; -ENOENT; -EEXIST: a target is there; -ENOSPC: the target is too
- * small; -EBADMSG: damage, with node, offset and files logged (with salvage: some is missing).
+ * -ENODATA: nothing to do; -ESTALE: not saved for this boot, or, with PKRAM_RESTORE_STALE, damage
+ * in what an earlier boot saved (or in what cannot tell): the memory did not survive, and nothing
+ * is restored, unless it is a salvage; -ENOENT; -EEXIST: a target is there; -ENOSPC: the target is
+ * too small; -EBADMSG: damage, with node, offset and files logged (with salvage: some is missing).
  */
 int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
 			const struct pkram_restore_options *opts,
@@ -475,7 +477,7 @@ enum pkram_put_flags {
 };
 
 enum pkram_load_flags {
-	PKRAM_LOAD_STALE = 1 << 0,	/* whatever boot saved it */
+	PKRAM_LOAD_STALE = 1 << 0,	/* whatever boot saved it, if all of it is there */
 };
 
 /*
@@ -513,7 +515,9 @@ struct pkram_stream *pkram_discard_save(struct pkram_stream *stream);
  * The bytes stay while the stream is open, also of a node that is replaced or removed meanwhile.
  * @flags: enum pkram_load_flags
  *
- * -ENOENT; -ESTALE: with its age logged.
+ * A stale node is verified whole before a byte of it is given.
+ *
+ * -ENOENT; -ESTALE: not saved for this boot, with its age logged; with PKRAM_LOAD_STALE, damaged.
  */
 int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t flags,
 		       struct pkram_stream **ret_stream);

@@ -87,6 +87,32 @@ const struct pkram_node *pkram_node_list_find(const struct pkram_node_list *list
 	return NULL;
 }
 
+bool op_is_stale(struct pkram_region *region, const struct store_node *n)
+{
+	struct store_info info;
+
+	/* Who cannot look at the container again does not call anything fresh. */
+	return store_info(region->store, &info) < 0 ||
+	       op_freshness(region, &info.arrival, n->boot_id) == PKRAM_FRESH_STALE;
+}
+
+int op_not_survived(struct pkram_region *region, const char *name, const struct store_node *n)
+{
+	char age[48];
+
+	if (!n)
+		return log_error_errno(region->ctx, -ESTALE,
+				       "%s: who saved it cannot be told; its memory did not "
+				       "survive whole, as may happen in a firmware reset: nothing "
+				       "stale is served",
+				       name);
+	return log_error_errno(region->ctx, -ESTALE,
+			       "%s: saved %s by an earlier boot (kernel %s); its memory did not "
+			       "survive whole, as may happen in a firmware reset: nothing stale is "
+			       "served",
+			       name, op_age(n->saved_at, age), n->kernel);
+}
+
 int op_serve(struct pkram_region *region, const char *name, bool stale, struct store_reader **ret)
 {
 	struct store_reader *reader;

@@ -76,6 +76,12 @@ static void restore_done(struct restore *r)
 
 /* --- which trees --- */
 
+/* Of what an earlier boot saved; --salvage takes the intact part of it all the same. */
+static bool whole_or_nothing(const struct restore *r)
+{
+	return r->flags & PKRAM_RESTORE_STALE && !(r->flags & PKRAM_RESTORE_SALVAGE);
+}
+
 static int select_named(struct restore *r, const char *const *names, size_t n)
 {
 	struct pkram_ctx *ctx = r->region->ctx;
@@ -89,6 +95,8 @@ static int select_named(struct restore *r, const char *const *names, size_t n)
 		int k;
 
 		k = op_serve(r->region, names[i], r->flags & PKRAM_RESTORE_STALE, &reader);
+		if (k == -EBADMSG && whole_or_nothing(r))
+			k = op_not_survived(r->region, names[i], NULL);
 		if (k < 0)
 			return k;
 		node = store_reader_node(reader);
@@ -116,7 +124,8 @@ static int select_all(struct restore *r)
 {
 	struct pkram_ctx *ctx = r->region->ctx;
 	struct pkram_node_list *list;
-	size_t stale = 0;
+	size_t stale = 0, old = 0;
+	uint64_t lost = 0;
 	char age[48];
 	int k;
 
@@ -136,6 +145,7 @@ static int select_all(struct restore *r)
 					"out, whatever it was",
 					n->id);
 			r->missing = true;
+			lost = n->id;
 			continue;
 		}
 		if (n->writing || n->kind != PKRAM_KIND_TREE ||
@@ -158,11 +168,17 @@ static int select_all(struct restore *r)
 			stale++;
 			continue;
 		}
+		old += n->freshness == PKRAM_FRESH_STALE;
 		k = op_serve(r->region, n->name, r->flags & PKRAM_RESTORE_STALE, &reader);
 		if (k >= 0)
 			r->trees[r->n++].reader = reader;
 	}
 	pkram_node_list_free(list);
+	/* What cannot be told may be of their set, and of the same loss. */
+	if (k >= 0 && lost && whole_or_nothing(r) && (old || !r->n)) {
+		snprintf(age, sizeof(age), "node %" PRIu64, lost);
+		return op_not_survived(r->region, age, NULL);
+	}
 	if (k >= 0 && !r->n && stale)
 		return -ESTALE;
 	return k;
@@ -471,12 +487,22 @@ static int build_tree(struct restore *r, struct restore_tree *t)
 	return k;
 }
 
+static int judge_damage(struct restore *r, const struct restore_tree *t)
+{
+	const struct store_node *n = store_reader_node(t->reader);
+
+	return whole_or_nothing(r) && op_is_stale(r->region, n) ?
+		       op_not_survived(r->region, n->name, n) : -EBADMSG;
+}
+
 /* Salvage goes on without a tree of which nothing can be told. */
 static int build_or_leave(struct restore *r, struct restore_tree *t)
 {
 	int k = build_tree(r, t);
 
-	if (k != -EBADMSG || !(r->flags & PKRAM_RESTORE_SALVAGE))
+	if (k == -EBADMSG && !(r->flags & PKRAM_RESTORE_SALVAGE))
+		return judge_damage(r, t);
+	if (k != -EBADMSG)
 		return k;
 	t->place = tree_place_free(t->place);
 	r->missing = true;
@@ -489,7 +515,9 @@ static int check_nested(struct restore *r, struct restore_tree *t)
 	uint64_t read = 0;
 	int k = op_verify_reader(r->region->ctx, t->reader, &read);
 
-	return k == -EBADMSG && r->flags & PKRAM_RESTORE_SALVAGE ? 0 : k;
+	if (k != -EBADMSG)
+		return k;
+	return r->flags & PKRAM_RESTORE_SALVAGE ? 0 : judge_damage(r, t);
 }
 
 /* Something at `path` below an appeared tree, reached without a symlink of it; an empty directory

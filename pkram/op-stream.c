@@ -298,6 +298,19 @@ struct pkram_stream *pkram_discard_save(struct pkram_stream *stream)
 
 /* --- load --- */
 
+/* What nobody vouches for is served whole or not at all: so it is read twice. */
+static int check_survived(struct pkram_stream *s)
+{
+	const struct store_node *n = store_reader_node(s->reader);
+	uint64_t read = 0;
+	int k;
+
+	if (!op_is_stale(s->region, n))
+		return 0;
+	k = op_verify_reader(s->region->ctx, s->reader, &read);
+	return k == -EBADMSG ? op_not_survived(s->region, n->name, n) : k;
+}
+
 int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t flags,
 		       struct pkram_stream **ret_stream)
 {
@@ -311,6 +324,10 @@ int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t f
 	if (k < 0)
 		return k;
 	k = op_serve(region, name, flags & PKRAM_LOAD_STALE, &s->reader);
+	if (k == -EBADMSG && flags & PKRAM_LOAD_STALE)
+		k = op_not_survived(region, name, NULL);
+	if (k >= 0 && flags & PKRAM_LOAD_STALE)
+		k = check_survived(s);
 	if (k < 0) {
 		stream_free(s);
 		return k;

@@ -59,6 +59,13 @@ bool op_holds_container(struct pkram_ctx *ctx, const char *spec);
 /* A node for serving: opened for reading, and -ESTALE (logged with its age) unless fresh or
  * `stale`. */
 int op_serve(struct pkram_region *region, const char *name, bool stale, struct store_reader **ret);
+/*
+ * -ESTALE, logged: damage in what an earlier boot saved (n NULL: in what cannot even say who saved
+ * it) means that its memory did not come whole to this one, and then none of it is served.
+ */
+int op_not_survived(struct pkram_region *region, const char *name, const struct store_node *n);
+/* Whether a node is neither of this boot nor of the one that jumped here. */
+bool op_is_stale(struct pkram_region *region, const struct store_node *n);
 /* CLOCK_MONOTONIC in ns, for durations. */
 int64_t op_clock(void);
 /* "3 minutes ago", or what else is known, into buf. */

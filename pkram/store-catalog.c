@@ -194,8 +194,9 @@ static int recover_from_either(struct store *s, const struct slot slots[2])
 	if (k == -EBADMSG)
 		pkram_log_error(
 			s->ctx,
-			"%s: both superblocks are damaged and no node was found; 'pkram init "
-			"--force' starts anew",
+			"%s: both superblocks are damaged and no node was found: what was here is "
+			"lost, as after a firmware reset that clears memory; 'pkram init --force' "
+			"starts anew",
 			s->region->spec);
 	s->slot = 1;
 	return k;

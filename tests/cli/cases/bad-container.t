@@ -45,7 +45,7 @@ Nothing is left of either, nor of a catalog.
 
 $ reset; dd if=/dev/zero of=region bs=4K count=1 conv=notrunc status=none
 $ dd if=/dev/zero of=region bs=4K count=1 seek=512 conv=notrunc status=none; pkram ls -n -o name
-! pkram: file:DIR/region: both superblocks are damaged and no node was found; 'pkram init --force' starts anew
+! pkram: file:DIR/region: both superblocks are damaged and no node was found: what was here is lost, as after a firmware reset that clears memory; 'pkram init --force' starts anew
 [4]
 
 A newer pkram's: refused, or read only.
