@@ -188,7 +188,7 @@ static int save_reserve(struct save *s)
 						.mirrored = t->info.meta_size,
 						.holes = t->info.n_holes };
 	}
-	k = store_fits(s->region->store, needs, s->n);
+	k = store_fits(s->region->store, needs, s->n, false);
 	/* An old node is not given up for a save that could have been known to fail. */
 	if (k == 0 && !s->yield.keep_old && !s->scan.live)
 		k = check_quiet(s);

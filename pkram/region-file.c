@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-static int file_open(struct region *r)
+static int file_io_open(struct region *r)
 {
 	struct stat st;
 	int k;
@@ -22,12 +22,26 @@ static int file_open(struct region *r)
 		pkram_log_error(r->ctx, "%s is empty; give it a size with init --size", r->path);
 		return -ENODATA;
 	}
-	return region_map(r);
+	return 0;
+}
+
+static int file_open(struct region *r)
+{
+	int k = file_io_open(r);
+
+	return k < 0 ? k : region_map(r);
 }
 
 const struct region_ops region_ops_file = {
 	.scheme = "file",
 	.open = file_open,
+};
+
+const struct region_ops region_ops_file_io = {
+	.scheme = "file",
+	.open = file_io_open,
+	.read = region_pread,
+	.write = region_pwrite,
 };
 
 static int open_or_create(const char *path, bool *ret_made)

@@ -56,54 +56,9 @@ static int pmem_open(struct region *r)
 	return 0;
 }
 
-/* One message per failure: the place on the device, as a memory error's report would give it. */
-static int io_failed(struct region *r, const char *what, uint64_t pos, int error)
-{
-	return log_error_errno(r->ctx, error, "%s: cannot %s at byte %llu: %m", r->path, what,
-			       (unsigned long long)pos);
-}
-
-static int pmem_read(struct region *r, uint64_t off, size_t len, void *buf)
-{
-	uint8_t *p = buf;
-	uint64_t pos = r->base + off;
-
-	while (len) {
-		ssize_t n = pread(r->fd, p, len, (off_t)pos);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return io_failed(r, "read", pos, n < 0 ? -errno : -EIO);
-		p += n;
-		pos += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int pmem_write(struct region *r, uint64_t off, size_t len, const void *buf)
-{
-	const uint8_t *p = buf;
-	uint64_t pos = r->base + off;
-
-	while (len) {
-		ssize_t n = pwrite(r->fd, p, len, (off_t)pos);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return io_failed(r, "write", pos, n < 0 ? -errno : -EIO);
-		p += n;
-		pos += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 const struct region_ops region_ops_pmem = {
 	.scheme = "pmem",
 	.open = pmem_open,
-	.read = pmem_read,
-	.write = pmem_write,
+	.read = region_pread,
+	.write = region_pwrite,
 };

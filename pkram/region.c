@@ -223,6 +223,51 @@ int region_map(struct region *r)
 	return 0;
 }
 
+/* One message per failure: the place on the device, as a memory error's report would give it. */
+static int io_failed(struct region *r, const char *what, uint64_t pos, int error)
+{
+	return log_error_errno(r->ctx, error, "%s: cannot %s at byte %llu: %m", r->path, what,
+			       (unsigned long long)pos);
+}
+
+int region_pread(struct region *r, uint64_t off, size_t len, void *buf)
+{
+	uint8_t *p = buf;
+	uint64_t pos = r->base + off;
+
+	while (len) {
+		ssize_t n = pread(r->fd, p, len, (off_t)pos);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return io_failed(r, "read", pos, n < 0 ? -errno : -EIO);
+		p += n;
+		pos += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int region_pwrite(struct region *r, uint64_t off, size_t len, const void *buf)
+{
+	const uint8_t *p = buf;
+	uint64_t pos = r->base + off;
+
+	while (len) {
+		ssize_t n = pwrite(r->fd, p, len, (off_t)pos);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return io_failed(r, "write", pos, n < 0 ? -errno : -EIO);
+		p += n;
+		pos += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 static int check_io(const struct region *r, uint64_t off, uint64_t len)
 {
 	if (!IS_ALIGNED(off, BLOCK) || !IS_ALIGNED(len, BLOCK))

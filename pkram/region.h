@@ -41,6 +41,11 @@ struct region {
 };
 
 extern const struct region_ops region_ops_devdax, region_ops_pmem, region_ops_file;
+/*
+ * The same files, but not mapped, for copies on a disk, whose free space may be holes: a full disk
+ * and a bad sector are errors there, and no SIGBUS. By region_new() alone.
+ */
+extern const struct region_ops region_ops_file_io;
 
 /* Whether the bytes can be there after a jump. */
 static inline bool region_survives(const struct region *r)
@@ -63,6 +68,9 @@ DEFINE_CLEANUP(struct region *, region_close)
 int region_open_fd(struct region *r, mode_t type, int flags, struct stat *ret_st);
 /* For rows. Maps [base, base + size) of the fd. */
 int region_map(struct region *r);
+/* For rows that are not mapped: `read` and `write` by calls on the fd. */
+int region_pread(struct region *r, uint64_t off, size_t len, void *buf);
+int region_pwrite(struct region *r, uint64_t off, size_t len, const void *buf);
 
 /* Makes a file: region of `size` bytes with its blocks allocated; an existing file may only grow.
  */

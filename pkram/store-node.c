@@ -26,6 +26,8 @@ static uint64_t props_length(const struct store_props *p, const char *name)
 			 string_length(p->fs_type) + string_length(p->mount_options) +
 			 sizeof(struct utsname);
 
+	if (p->origin)
+		return p->origin->props_len;
 	return ALIGN_UP((uint64_t)strings + PROPS_FIXED, (uint64_t)8);
 }
 
@@ -63,6 +65,12 @@ static int props_build(struct store *s, const struct node_image *img, void *buf,
 	uint8_t boot_id[16];
 	int k;
 
+	if (p->origin) {
+		/* Also what a newer pkram has put there. */
+		memcpy(buf, p->origin->props, p->origin->props_len);
+		*ret_len = p->origin->props_len;
+		return 0;
+	}
 	k = machine_boot_id(s->ctx, boot_id);
 	if (k < 0)
 		return k;

@@ -14,6 +14,8 @@ struct store_writer {
 	char *name;
 	char *strings[3];	/* own what props points to */
 	struct store_props props;
+	struct store_node origin; /* likewise: what props needs of it, in `origin_props` */
+	void *origin_props;
 	uint64_t size, mirrored;
 	struct spans extents, mirrors, blocks; /* blocks: the node block's two copies */
 	struct spans early;	/* what it had grown to before all of its need was known */
@@ -86,6 +88,7 @@ static void writer_free(struct store_writer *w)
 	spans_done(&w->mirrors);
 	spans_done(&w->blocks);
 	spans_done(&w->early);
+	free(w->origin_props);
 	free(w->hashes);
 	free(w->holes);
 	free(w->name);
@@ -423,7 +426,24 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 	return store_publish(s);
 }
 
-int store_fits(struct store *s, const struct store_need *needs, size_t n)
+static int drop_unread(struct store *s)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < s->catalog.n && k >= 0;) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+
+		if (le32toh(row->kind) != PKRAM_ROW_NODE || !store_unheld(s, le64toh(row->id))) {
+			i++;
+			continue;
+		}
+		k = store_drop(s, le64toh(row->id));
+		i = 0;
+	}
+	return k;
+}
+
+int store_fits(struct store *s, const struct store_need *needs, size_t n, bool alone)
 {
 	int k;
 
@@ -432,6 +452,8 @@ int store_fits(struct store *s, const struct store_need *needs, size_t n)
 		return k;
 	/* Tried in memory alone, and forgotten. */
 	k = store_reclaim(s);
+	if (k >= 0 && alone)
+		k = drop_unread(s);
 	if (k >= 0)
 		k = keep_all_early(s, needs, n);
 	if (k >= 0)
@@ -654,6 +676,21 @@ int store_writer_set_holes(struct store_writer *w, const struct pkram_hole *hole
 	return 0;
 }
 
+static int keep_origin(struct store_writer *w, const struct store_node *n)
+{
+	void *copy = malloc(MAX(n->props_len, (uint64_t)1));
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, n->props, n->props_len);
+	free(w->origin_props);
+	w->origin_props = copy;
+	w->origin = (struct store_node){ .props = copy, .props_len = n->props_len,
+					 .generation = n->generation };
+	w->props.origin = &w->origin;
+	return 0;
+}
+
 int store_writer_set_props(struct store_writer *w, const struct store_props *p)
 {
 	const char *from[3] = { p->source, p->fs_type, p->mount_options };
@@ -674,7 +711,7 @@ int store_writer_set_props(struct store_writer *w, const struct store_props *p)
 	w->props.source = copy[0];
 	w->props.fs_type = copy[1];
 	w->props.mount_options = copy[2];
-	return 0;
+	return p->origin ? keep_origin(w, p->origin) : 0;
 }
 
 /* --- commit --- */
@@ -682,9 +719,12 @@ int store_writer_set_props(struct store_writer *w, const struct store_props *p)
 static int write_blocks(struct store *s, struct store_writer *w, uint64_t set_count,
 			uint64_t *ret_hash)
 {
+	const struct store_node *origin = w->props.origin;
 	const struct node_image img = {
-		.kind = w->kind, .id = w->id, .generation = le64toh(s->sb.generation) + 1,
-		.set_count = set_count, .size = w->size, .mirrored = w->mirrored,
+		.kind = w->kind, .id = w->id,
+		.generation = origin ? origin->generation : le64toh(s->sb.generation) + 1,
+		.set_count = origin ? w->props.origin_set : set_count,
+		.size = w->size, .mirrored = w->mirrored,
 		.extents = &w->extents, .mirrors = &w->mirrors, .hashes = w->hashes,
 		.holes = w->holes, .n_holes = w->n_holes, .name = w->name, .props = &w->props,
 	};
@@ -743,14 +783,48 @@ static int commit_one(struct store *s, struct store_writer *w, uint64_t set_coun
 	return write_rows(&s->catalog, w, &head);
 }
 
-int store_commit(struct store *s, struct store_writer **writers, size_t n)
+/* No node is newer than its container. */
+static void pass_origins(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	uint64_t generation = le64toh(s->sb.generation);
+
+	for (size_t i = 0; i < n; i++)
+		if (writers[i]->props.origin)
+			generation = MAX(generation, writers[i]->props.origin->generation);
+	s->sb.generation = htole64(generation);
+}
+
+static int unlink_others(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < s->catalog.n && k >= 0;) {
+		struct pkram_row *row = &s->catalog.rows[i];
+		bool ours = le32toh(row->kind) != PKRAM_ROW_NODE;
+
+		for (size_t j = 0; j < n && !ours; j++)
+			ours = le64toh(row->id) == writers[j]->id;
+		if (ours) {
+			i++;
+			continue;
+		}
+		k = store_unlink(s, row);
+		i = 0;
+	}
+	return k;
+}
+
+static int commit(struct store *s, struct store_writer **writers, size_t n, bool alone)
 {
 	int k;
 
 	k = store_begin(s, true);
 	if (k >= 0) {
+		pass_origins(s, writers, n);
 		for (size_t i = 0; i < n && k >= 0; i++)
 			k = commit_one(s, writers[i], n);
+		if (k >= 0 && alone)
+			k = unlink_others(s, writers, n);
 		region_persist(s->region);
 		if (k >= 0)
 			k = store_publish(s);
@@ -766,4 +840,14 @@ int store_commit(struct store *s, struct store_writer **writers, size_t n)
 			writer_free(writers[i]);
 	}
 	return k;
+}
+
+int store_commit(struct store *s, struct store_writer **writers, size_t n)
+{
+	return commit(s, writers, n, false);
+}
+
+int store_commit_alone(struct store *s, struct store_writer **writers, size_t n)
+{
+	return commit(s, writers, n, true);
 }

@@ -186,8 +186,11 @@ struct store_need {
 /* Reserves space for a set of writers. -ENOSPC with needed, free and what old nodes hold logged. */
 int store_reserve(struct store *s, const struct store_need *needs, size_t n, store_yield_fn yield,
 		  void *arg);
-/* Whether the set fits beside all that is there: 1, or 0 when something would have to go first. */
-int store_fits(struct store *s, const struct store_need *needs, size_t n);
+/*
+ * Whether the set fits beside all that is there: 1, or 0 when something would have to go first.
+ * `alone`: whether it would if all nodes went that nobody reads.
+ */
+int store_fits(struct store *s, const struct store_need *needs, size_t n, bool alone);
 /*
  * Makes the logical space at least `size` bytes (streams: what comes is not known), and `ahead`
  * more where there is room. Without `yield`, -ENOSPC is not logged. Windows may be put at once.
@@ -211,12 +214,14 @@ int store_writer_set_holes(struct store_writer *w, const struct pkram_hole *hole
 /* Bytes already put, for validation (put --tree); any offset and length inside the size. */
 int store_writer_read(struct store_writer *w, uint64_t off, size_t len, void *buf);
 
-/* Provenance; strings are copied. NULL and 0 leave a property out. */
+/* Provenance; all of it is copied. NULL and 0 leave a property out. */
 struct store_props {
 	const char *source, *fs_type, *mount_options;
 	uint64_t files, data, fingerprint;
 	uint64_t began;		/* CLOCK_BOOTTIME when the save began */
 	bool single, live, foreign;
+	const struct store_node *origin; /* a copy of this node: all as there, its set, too */
+	uint64_t origin_set;	/* how many of that set are copied */
 };
 
 int store_writer_set_props(struct store_writer *w, const struct store_props *p);
@@ -226,6 +231,8 @@ int store_writer_set_props(struct store_writer *w, const struct store_props *p);
  * (also on failure: then nothing has changed).
  */
 int store_commit(struct store *s, struct store_writer **writers, size_t n);
+/* The same, and all other nodes go. */
+int store_commit_alone(struct store *s, struct store_writer **writers, size_t n);
 
 /* Removes nodes in one commit; -ENOENT (with the name logged) removes none. */
 int store_remove(struct store *s, const char *const *names, size_t n, bool wipe);
