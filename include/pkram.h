@@ -74,8 +74,8 @@ typedef void (*pkram_log_fn)(void *userdata, int priority, const char *msg);
 
 /**
  * struct pkram_progress - how far a copying call has come
- * @what: "save", "restore", "verify" (each node anew), "put" and "get" (the _fd calls), or
- *	"compare" (staging, each tree anew); static
+ * @what: "save", "restore", "verify" (each node anew), "put" and "get" (the _fd calls),
+ *	"compare" (staging, each tree anew), "export" or "import"; static
  * @done, @total: bytes; @total is 0 where it is not known. Threads overtake each other: a later
  *	report may have a smaller @done
  */
@@ -625,6 +625,43 @@ const char *pkram_plan_change_get_commands(const struct pkram_plan_change *chang
  * the boot loader's own files.
  */
 int pkram_plan_change_apply(struct pkram_plan_change *change);
+
+/* --- copies on disk ------------------------------------------------------------------------ */
+
+enum pkram_export_flags {
+	PKRAM_EXPORT_FORCE = 1 << 0,	/* replace a file of that name */
+};
+
+/*
+ * Writes all nodes to a file of mode 0600, which is a container itself: file:PATH opens it. It has
+ * no room for more, and holes where nothing lies. All is verified on the way. It is made under a
+ * name of its own beside @path, synchronised, then renamed: @path is whole or not there.
+ * @flags: enum pkram_export_flags
+ * @ret_transfer: may be NULL
+ *
+ * -ENODATA: there are no nodes; -EEXIST: @path is there; -ENOSPC: the file system is too small;
+ * -EBADMSG: damage, with all of it logged.
+ */
+int pkram_export(struct pkram_region *region, const char *path, uint64_t flags,
+		 struct pkram_transfer *ret_transfer);
+
+enum pkram_import_flags {
+	PKRAM_IMPORT_FORCE = 1 << 0,	/* in place of the nodes that are there */
+};
+
+/*
+ * Copies all nodes of such a file, or of any file that is a container, into the region, in one
+ * commit or not at all. They keep names, times, sets, and which boot saved them: most are stale.
+ * All is verified on the way.
+ * @flags: enum pkram_import_flags. Where old and new nodes do not fit both, the old ones give up
+ *	their space first, once the file is verified: then they are gone, also when the import fails
+ * @ret_transfer: may be NULL
+ *
+ * -ENODATA: the file has no nodes, or no container; -EEXIST: the region has some; -ENOSPC: they do
+ * not fit; -EBADMSG: damage of the file, with all of it logged.
+ */
+int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
+		 struct pkram_transfer *ret_transfer);
 
 /* --- the jump ------------------------------------------------------------------------------ */
 

@@ -40,7 +40,16 @@ static const struct field sb_fields[] = {
 	FIELD(pkram_superblock, feature_ro), FIELD(pkram_superblock, feature_incompat),
 	FIELD(pkram_superblock, generation), FIELD(pkram_superblock, size),
 	FIELD(pkram_superblock, phys), FIELD(pkram_superblock, next_id),
-	FIELD(pkram_superblock, rows), FIELD(pkram_superblock, catalog_hash), { },
+	FIELD(pkram_superblock, rows), FIELD(pkram_superblock, catalog_hash),
+	FIELD(pkram_superblock, arrival.state), FIELD(pkram_superblock, arrival.armed_at),
+	FIELD(pkram_superblock, account.last.staged), FIELD(pkram_superblock, account.last.armed),
+	FIELD(pkram_superblock, account.last.armed_tsc),
+	FIELD(pkram_superblock, account.last.claimed),
+	FIELD(pkram_superblock, account.last.claimed_tsc),
+	FIELD(pkram_superblock, account.last.tsc_khz), FIELD(pkram_superblock, account.nodes),
+	FIELD(pkram_superblock, account.took), FIELD(pkram_superblock, account.done),
+	FIELD(pkram_superblock, account.restored[0].end),
+	FIELD(pkram_superblock, account.restored[0].took), { },
 };
 
 static const struct field row_fields[] = {
@@ -53,6 +62,7 @@ static const struct field node_fields[] = {
 	FIELD(pkram_node_block, kind),
 	FIELD(pkram_node_block, id),
 	FIELD(pkram_node_block, length),
+	FIELD(pkram_node_block, generation),
 	FIELD(pkram_node_block, set_count),
 	FIELD(pkram_node_block, size),
 	FIELD(pkram_node_block, mirrored),

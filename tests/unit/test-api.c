@@ -493,9 +493,76 @@ static void test_stage(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_export_import(void **state)
+{
+	struct fixture *f = *state;
+	struct pkram_node_list *before, *after;
+	struct pkram_transfer t = { .nodes = 77 };
+	struct pkram_report *report = UNTOUCHED;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/export", f->dir);
+	assert_fails(f, pkram_export(f->region, path, 0, &t), -ENODATA, "has no nodes");
+	assert_fails(f, pkram_report_new(f->region, &report), -ENODATA, "no jump has arrived");
+	assert_ptr_equal(report, UNTOUCHED);
+	assert_int_equal(t.nodes, 77);
+	assert_int_equal(put(f->region, "a", 3000001, 1), 0);
+	assert_int_equal(put(f->region, "b", 0, 2), 0);
+	assert_fails(f, pkram_export(f->region, path, 2, &t), -EINVAL, "0x2");
+	assert_fails(f, pkram_import(f->region, path, 2, &t), -EINVAL, "0x2");
+	assert_fails(f, pkram_import(f->region, path, 0, &t), -ENOENT, path);
+	assert_int_equal(pkram_node_list_new(f->region, &before), 0);
+
+	pkram_set_progress_fn(f->ctx, keep_progress, f);
+	f->progress_result = -1;
+	assert_int_equal(pkram_export(f->region, path, 0, &t), -ECANCELED);
+	assert_int_equal(access(path, F_OK), -1);
+	f->progress_result = 0;
+	assert_int_equal(pkram_export(f->region, path, 0, &t), 0);
+	assert_string_equal(f->last.what, "export");
+	assert_int_equal(f->last.total, 3000001);
+	assert_int_equal(t.nodes, 2);
+	assert_int_equal(t.bytes, 3000001);
+	assert_fails(f, pkram_export(f->region, path, 0, NULL), -EEXIST, "--force");
+	assert_int_equal(pkram_export(f->region, path, PKRAM_EXPORT_FORCE, NULL), 0);
+
+	assert_int_equal(put(f->region, "c", 10, 3), 0);
+	assert_fails(f, pkram_import(f->region, path, 0, NULL), -EEXIST, "holds 3 nodes");
+	f->progress_result = -1;
+	assert_int_equal(pkram_import(f->region, path, PKRAM_IMPORT_FORCE, &t), -ECANCELED);
+	assert_int_equal(holds(f->region, "c", 10, 3), 1);
+	f->progress_result = 0;
+	assert_int_equal(pkram_import(f->region, path, PKRAM_IMPORT_FORCE, &t), 0);
+	assert_string_equal(f->last.what, "import");
+	assert_int_equal(t.nodes, 2);
+	assert_int_equal(pkram_node_list_new(f->region, &after), 0);
+	assert_int_equal(pkram_node_list_count(after), 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct pkram_node *x = pkram_node_list_get(before, i);
+		const struct pkram_node *y = pkram_node_list_get(after, i);
+
+		assert_string_equal(x->name, y->name);
+		assert_int_equal(x->generation, y->generation);
+		assert_int_equal(x->saved_at, y->saved_at);
+		assert_int_equal(x->content_hash, y->content_hash);
+		assert_int_equal(y->freshness, PKRAM_FRESH_THIS_BOOT);
+	}
+	assert_int_equal(holds(f->region, "a", 3000001, 1), 1);
+	pkram_node_list_free(before);
+	pkram_node_list_free(after);
+	/* The next set is newer than all of them. */
+	assert_int_equal(put(f->region, "d", 10, 3), 0);
+	assert_int_equal(pkram_node_list_new(f->region, &after), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(pkram_node_list_find(after, "d")->generation >
+			    pkram_node_list_get(after, i)->generation);
+	pkram_node_list_free(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_export_import),
 		cmocka_unit_test(test_release),
 		TEST(test_init),
 		TEST(test_environment),

@@ -19,6 +19,8 @@ $ pkram --help
 |   regions   list the memory that could hold a region
 |   region    convert a region's device, raw or devdax
 |   plan      propose a place for a region, set it in the boot loader
+|   export    write all nodes to a file, verified
+|   import    copy the nodes of an exported file into the region
 |   kexec     start the next kernel, once it is sure to keep the region
 |   report    show where the time of the last jump went
 |   help      print this help, or that of a verb

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The nodes of a container in a file, as an export made it, into a region.
+ */
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "op-copy.h"
+
+struct import {
+	struct pkram_region *region;
+	struct pkram_ctx *ctx;
+	const char *path;
+	bool force;
+	char **names;		/* of the nodes that are there */
+	size_t n_names;
+};
+
+static void import_done(struct import *im)
+{
+	for (size_t i = 0; i < im->n_names; i++)
+		free(im->names[i]);
+	free(im->names);
+}
+
+static int open_file(const struct import *im, struct store **ret)
+{
+	const struct region *own = store_region(im->region->store);
+	struct stat st, here;
+	struct region *r;
+	int k;
+
+	k = region_new(im->ctx, &region_ops_file_io, im->path, true, &r);
+	if (k < 0)
+		return k;
+	if (fstat(r->fd, &st) == 0 && fstat(own->fd, &here) == 0 && st.st_dev == here.st_dev &&
+	    st.st_ino == here.st_ino) {
+		region_close(r);
+		return log_error_errno(im->ctx, -EINVAL, "%s: is the region itself", im->path);
+	}
+	k = store_open(r, ret);
+	if (k == -ENODATA)
+		pkram_log_error(im->ctx, "%s: no container is in it: not a file of 'pkram export'",
+				im->path);
+	return k;
+}
+
+/* --- what is there already --- */
+
+static int list_names(struct import *im, const struct store_node *nodes, size_t n)
+{
+	im->names = calloc(MAX(n, (size_t)1), sizeof(*im->names));
+	if (!im->names)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (nodes[i].writing)
+			continue;
+		if (nodes[i].damaged)
+			return log_error_errno(im->ctx, -EBADMSG,
+					       "%s: node %" PRIu64 " is damaged and in the way: "
+					       "'pkram rm' of its name, or 'pkram init --force'",
+					       store_region(im->region->store)->spec, nodes[i].id);
+		im->names[im->n_names] = strdup(nodes[i].name);
+		if (!im->names[im->n_names++])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int check_empty(struct import *im)
+{
+	struct store_node *nodes;
+	size_t n;
+	int k;
+
+	k = store_nodes(im->region->store, &nodes, &n);
+	if (k < 0)
+		return k;
+	k = list_names(im, nodes, n);
+	for (size_t i = 0; i < n; i++)
+		store_node_done(&nodes[i]);
+	free(nodes);
+	if (k < 0 || !im->n_names || im->force)
+		return k;
+	return log_error_errno(im->ctx, -EEXIST,
+			       "%s: holds %zu node%s (%.60s%s) already; --force replaces all of "
+			       "them",
+			       store_region(im->region->store)->spec, im->n_names,
+			       im->n_names == 1 ? "" : "s", im->names[0],
+			       im->n_names == 1 ? "" : ", ...");
+}
+
+/*
+ * The old nodes go first only where there is no other way, the new ones then fit, and are known to
+ * be whole.
+ */
+static int give_way(struct import *im, struct op_copy *c)
+{
+	int k;
+
+	k = store_fits(im->region->store, c->needs, c->n, false);
+	if (k != 0 || !im->n_names)
+		return k;
+	k = store_fits(im->region->store, c->needs, c->n, true);
+	if (k <= 0)
+		return k;
+	k = op_copy_verify(c);
+	if (k >= 0)
+		k = store_remove(im->region->store, (const char *const *)im->names, im->n_names,
+				 false);
+	if (k >= 0)
+		pkram_log_info(im->ctx, "%zu old node%s gave up %s space first: both do not fit",
+			       im->n_names, im->n_names == 1 ? "" : "s",
+			       im->n_names == 1 ? "its" : "their");
+	return k;
+}
+
+/* --- the copy --- */
+
+static void say_stale(const struct import *im)
+{
+	struct pkram_node_list *list;
+	size_t stale = 0;
+
+	if (pkram_node_list_new(im->region, &list) < 0)
+		return;
+	for (size_t i = 0; i < pkram_node_list_count(list); i++)
+		stale += pkram_node_list_get(list, i)->freshness == PKRAM_FRESH_STALE;
+	pkram_node_list_free(list);
+	if (stale)
+		pkram_log_info(im->ctx,
+			       "%zu node%s saved by an earlier boot: 'pkram restore --stale' and "
+			       "'pkram get --stale' serve %s",
+			       stale, stale == 1 ? " was" : "s were", stale == 1 ? "it" : "them");
+}
+
+static int copy(struct import *im, struct op_copy *c)
+{
+	struct store *to = im->region->store;
+	int k;
+
+	k = op_copy_begin(c, to);
+	if (k >= 0)
+		k = give_way(im, c);
+	if (k >= 0)
+		k = store_reserve(to, c->needs, c->n, NULL, NULL);
+	if (k >= 0)
+		k = op_copy_run(c, to, im->force);
+	op_copy_undo(c);
+	return k;
+}
+
+static int run(struct import *im, struct pkram_transfer *ret)
+{
+	/* In this order: what is declared last is released first. */
+	_cleanup_(store_close_p) struct store *from = NULL;
+	_cleanup_(op_copy_done) struct op_copy c = { 0 };
+	int64_t start = op_clock();
+	int k;
+
+	k = open_file(im, &from);
+	if (k >= 0)
+		k = check_empty(im);
+	if (k >= 0)
+		k = op_copy_open(im->ctx, from, "import", &c);
+	if (k >= 0)
+		k = copy(im, &c);
+	if (k < 0)
+		return k;
+	op_copy_transfer(&c, (uint64_t)(op_clock() - start), ret);
+	say_stale(im);
+	return 0;
+}
+
+int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
+		 struct pkram_transfer *ret_transfer)
+{
+	struct import im = { .region = region, .ctx = region->ctx, .path = path,
+			     .force = flags & PKRAM_IMPORT_FORCE };
+	struct pkram_transfer transfer;
+	int k;
+
+	k = op_check_flags(region->ctx, "import", flags, PKRAM_IMPORT_FORCE);
+	if (k >= 0)
+		k = op_check_kernel(region->ctx);
+	if (k >= 0 && region->read_only)
+		k = log_error_errno(region->ctx, -EROFS, "%s: opened for reading only",
+				    store_region(region->store)->spec);
+	if (k >= 0)
+		k = run(&im, &transfer);
+	if (k >= 0 && ret_transfer)
+		*ret_transfer = transfer;
+	import_done(&im);
+	return k;
+}

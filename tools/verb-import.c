@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram import - the nodes of an exported file into the region, all or none.
+ */
+#include <stdlib.h>
+
+#include "options.h"
+#include "report.h"
+
+static uint64_t flags;
+
+static const struct option_row options[] = {
+	{ "force", 'f', NULL, "in place of the nodes that are there", OPTION_FLAG, &flags,
+	  PKRAM_IMPORT_FORCE },
+	{ NULL },
+};
+
+/* That the file is a container, before anything is made to hold what is in it. */
+static int check_file(const struct cmd *cmd, const char *path)
+{
+	struct pkram_region *file = NULL;
+	char *spec;
+	int r;
+
+	if (asprintf(&spec, "file:%s", path) < 0)
+		return -ENOMEM;
+	r = pkram_region_open(cmd->ctx, spec, PKRAM_OPEN_READ_ONLY, &file);
+	pkram_region_close(file);
+	free(spec);
+	return r;
+}
+
+/* A region without a container gets one, if it holds nothing that is known. */
+static int open_or_init(struct cmd *cmd, const char *path, struct pkram_region **ret_region)
+{
+	int r;
+
+	messages_hold();
+	r = open_region(cmd, ret_region);
+	messages_release(r != -ENODATA);
+	if (r != -ENODATA)
+		return r;
+	r = check_file(cmd, path);
+	if (r == 0)
+		r = pkram_region_init(cmd->ctx, cmd->region, NULL);
+	if (r == -EEXIST)
+		say_error("import writes over nothing but nodes: 'pkram init --force' first");
+	if (r == 0)
+		say_info("made an empty container first: there was none");
+	return r < 0 ? r : open_region(cmd, ret_region);
+}
+
+static int run_import(struct cmd *cmd, int argc, char **argv)
+{
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_transfer t;
+	int r;
+
+	(void)argc;
+	if (!*argv[0])
+		return usage_error(cmd, "an empty word is no FILE");
+	r = open_or_init(cmd, argv[0], &region);
+	if (r < 0)
+		return exit_code(r);
+	progress_begin();
+	catch_signals(-1);
+	r = pkram_import(region, argv[0], flags, &t);
+	progress_end();
+	if (r == 0)
+		print_summary(cmd, &(struct summary){
+			.did = "imported", .trees = true, .nodes = t.nodes, .files = t.files,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
+	return exit_code(r);
+}
+
+const struct verb verb_import = {
+	.name = "import",
+	.args = "FILE",
+	.help = "copy the nodes of an exported file into the region",
+	.min_args = 1,
+	.max_args = 1,
+	.options = options,
+	.run = run_import,
+};
