@@ -11,6 +11,8 @@
 #	nodes=N			2: the RAM below 4 GiB and two CPUs are node 0, the rest is node 1
 #	region=SIZE!START	reserved by memmap=, compared by the host across each jump (one node)
 #	append=WORDS		more words for the first kernel
+#	cpu=WORDS		more words for QEMU's -cpu
+#	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
 vm_defaults() {
 	kernel=6.12
@@ -18,6 +20,8 @@ vm_defaults() {
 	nodes=1
 	region=
 	append=
+	cpu=
+	disk=
 	seconds=240
 }
 
@@ -37,7 +41,11 @@ vm_run() (
 	. "$file"
 	version=$(basename "$(vm_kernel "$kernel")")
 	ram=$(vm_ram_file "$work" "$memory")
-	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work/snapshot"' EXIT
+	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work"/{snapshot,data}' EXIT
+	if [[ -n $disk ]]; then
+		mke2fs -q -t ext4 "$work/data" "${disk}M" >&2
+	fi
+	vm_open_control "$work"
 	vm_start "$(basename "$file")" "$image" "$work" "$version" "$ram"
 	vm_watch "$work" "$ram"
 	vm_compare "$work"
@@ -57,22 +65,29 @@ vm_ram_file() {
 	fi
 }
 
+vm_open_control() {
+	mkfifo "$1/ctl.in" "$1/ctl.out"
+	exec {vm_in}<>"$1/ctl.in" {vm_out}<>"$1/ctl.out"
+}
+
 vm_start() {
 	local name=$1 image=$2 work=$3 version=$4 ram=$5 line
-	local -a machine
+	local -a machine data=()
 
-	mkfifo "$work/ctl.in" "$work/ctl.out"
-	exec {vm_in}<>"$work/ctl.in" {vm_out}<>"$work/ctl.out"
+	vm_started=("$@")
+	if [[ -n $disk ]]; then
+		data=(-drive "file=$work/data,if=virtio,format=raw")
+	fi
 	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $append"
 	line="$line vm.test=$name vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
 	mapfile -t machine < <(vm_machine "$ram")
 	# shellcheck disable=SC2046 # the accelerator is a list of words
 	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") "${machine[@]}" \
 		-nodefaults -no-user-config -display none \
-		-chardev file,id=console,path="$work/console.log" -serial chardev:console \
+		-chardev file,id=console,path="$work/console.log",append=on -serial chardev:console \
 		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
 		-serial file:"$work/lists" \
-		-drive file="$image/disk",if=virtio,format=raw,readonly=on \
+		-drive file="$image/disk",if=virtio,format=raw,readonly=on "${data[@]}" \
 		-kernel "$image/boot/vmlinuz-$version" -initrd "$image/boot/initrd.img-$version" \
 		-append "$line" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
 	vm_pid=$!
@@ -113,12 +128,12 @@ vm_accelerator() {
 		[[ $probe != *"Kernel panic"* ]] || VM_ACCEL=kvm
 	fi
 	if [[ ${VM_ACCEL:-} == kvm ]]; then
-		printf '%s\n' -accel kvm -cpu host
+		printf '%s\n' -accel kvm -cpu "host${cpu:+,$cpu}"
 	else
 		# TCG runs `rep movsb` byte by byte (-erms, -fsrm). Two faults of QEMU 7.2 kill a
 		# guest kernel now and then: its cmpxchg16b leaves rubbish in the flags (-cx16),
 		# and with a thread for each CPU, one runs code that another has just patched.
-		printf '%s\n' -accel tcg,thread=single -cpu max,-erms,-fsrm,-cx16
+		printf '%s\n' -accel tcg,thread=single -cpu "max,-erms,-fsrm,-cx16${cpu:+,$cpu}"
 	fi
 }
 
@@ -128,7 +143,7 @@ vm_watch() {
 	failure=
 	finished=
 	after_jump=intact
-	declare -gA told_before=() told_after=()
+	declare -gA told_before=() told_after=() clocks=()
 	deadline=$((SECONDS + seconds))
 	while [[ -z $finished && -z $failure ]]; do
 		if IFS= read -r -t 1 -u "$vm_out" line; then
@@ -165,6 +180,18 @@ vm_event() {
 		next_stage=
 		;;
 	next) next_stage=$rest ;;
+	cold)
+		next_stage=$rest
+		vm_power_cycle "$ram"
+		;;
+	clock)
+		vm_answer "$(vm_clock "$key")"
+		clocks[$key]=${clocks[$key]:-$EPOCHREALTIME}
+		;;
+	damage)
+		vm_damage "$ram" "$key"
+		vm_answer go
+		;;
 	region) after_jump=$rest ;;
 	before) told_before[$key]=${rest#* } ;;
 	after) told_after[$key]=${rest#* } ;;
@@ -176,6 +203,30 @@ vm_event() {
 	end) finished=yes ;;
 	esac
 	vm_tell "$verb" "$rest"
+}
+
+# The same machine and disks, with nothing in its memory.
+vm_power_cycle() {
+	vm_stop
+	: >"$1"
+	vm_start "${vm_started[@]}"
+}
+
+# Milliseconds since the scenario asked for the clock of this name first.
+vm_clock() {
+	local since=${clocks[$1]:-$EPOCHREALTIME}
+
+	printf '%d\n' $(((${EPOCHREALTIME/./} - ${since/./}) / 1000))
+}
+
+# Turns a byte of the region over.
+vm_damage() {
+	local ram=$1 at byte
+
+	at=$(($(vm_ram_offset "$(numfmt --from=iec "${region#*!}")") + $2))
+	byte=$(od -An -tu1 -j "$at" -N 1 "$ram")
+	printf '%b' "\\x$(printf %02x $((byte ^ 0xff)))" |
+		dd of="$ram" bs=1 seek="$at" conv=notrunc status=none
 }
 
 # Whoever runs the scenario may listen: host_event VERB TEXT.

@@ -150,6 +150,31 @@ firmware_reboot() {
 	sleep 60
 }
 
+# The same with the power cut in between: what was in memory is gone.
+power_cycle() {
+	sync
+	say "cold $1"
+	sleep 60
+}
+
+# damage OFFSET: the host turns a byte of the region over.
+damage() {
+	ask "damage $1" >/dev/null
+}
+
+# clock NAME: milliseconds by the host's clock since the first time it was asked for it.
+clock() {
+	ask "clock $1"
+}
+
+# The disk of a scenario that has one.
+mount_disk() {
+	modprobe ext4
+	await /dev/vdb
+	mkdir -p /disk
+	mount -t ext4 /dev/vdb /disk
+}
+
 guest_died() {
 	fail "stage $STAGE, line $2 of ${BASH_SOURCE[1]##*/}: '$3' ended with $1"
 }
