@@ -22,16 +22,26 @@ struct pkram_ctx {
 	void *progress_userdata;
 	unsigned int threads;
 	char *sysroot; /* "" on the running machine; else a prefix for /proc, /sys, /boot, ... */
+	/* Of an inner context: gets all messages, with the remedy apart, in place of log_fn. */
+	void (*finding_fn)(void *userdata, int priority, const char *reason, const char *remedy);
+	void *finding_userdata;
 };
 
 /* Keeps errno. The caller gets one line: a newline of a name shows as '?'. */
 void ctx_log(struct pkram_ctx *ctx, int priority, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same for a message that says what to do: "reason: remedy". NULL: nothing can be done. */
+void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #define pkram_log_error(ctx, ...) ctx_log(ctx, PKRAM_LOG_ERROR, __VA_ARGS__)
 #define pkram_log_warning(ctx, ...) ctx_log(ctx, PKRAM_LOG_WARNING, __VA_ARGS__)
 #define pkram_log_info(ctx, ...) ctx_log(ctx, PKRAM_LOG_INFO, __VA_ARGS__)
 #define pkram_log_debug(ctx, ...) ctx_log(ctx, PKRAM_LOG_DEBUG, __VA_ARGS__)
+
+/* Refuses, with the reason and what to do: an error that is logged. */
+#define pkram_log_refusal(ctx, remedy, ...)                                                        \
+	ctx_log_remedy(ctx, PKRAM_LOG_ERROR, remedy, __VA_ARGS__)
 
 /* Logs with %m standing for the negative errno `r`, and returns r: `return log_error_errno(...)`.
  */

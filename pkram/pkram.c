@@ -74,24 +74,67 @@ int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path)
 	return 0;
 }
 
+/* A name may hold newlines; a message is one line. */
+static void one_line(char *msg)
+{
+	for (char *p = msg; p && (p = strchr(p, '\n'));)
+		*p = '?';
+}
+
+static void log_message(struct pkram_ctx *ctx, int priority, const char *remedy, const char *fmt,
+			va_list ap)
+{
+	_cleanup_free_ char *reason = NULL, *advice = NULL, *both = NULL;
+	const char *msg;
+
+	if (vasprintf(&reason, fmt, ap) < 0)
+		reason = NULL;
+	advice = remedy ? strdup(remedy) : NULL;
+	one_line(reason);
+	one_line(advice);
+	msg = reason ? reason : "out of memory";
+	if (!ctx->finding_fn && advice) {
+		if (asprintf(&both, "%s: %s", msg, advice) < 0)
+			both = NULL;
+		else
+			msg = both;
+	}
+	pthread_mutex_lock(&ctx->callback_lock);
+	if (ctx->finding_fn)
+		ctx->finding_fn(ctx->finding_userdata, priority, msg, advice);
+	else
+		ctx->log_fn(ctx->log_userdata, priority, msg);
+	pthread_mutex_unlock(&ctx->callback_lock);
+}
+
+static bool is_heard(const struct pkram_ctx *ctx, int priority)
+{
+	return ctx->finding_fn || (ctx->log_fn && priority <= ctx->log_priority);
+}
+
 void ctx_log(struct pkram_ctx *ctx, int priority, const char *fmt, ...)
 {
-	_cleanup_free_ char *msg = NULL;
 	int saved = errno;
 	va_list ap;
 
-	if (!ctx->log_fn || priority > ctx->log_priority)
+	if (!is_heard(ctx, priority))
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&msg, fmt, ap) < 0)
-		msg = NULL;
+	log_message(ctx, priority, NULL, fmt, ap);
 	va_end(ap);
-	/* A name may hold newlines; a message is one line. */
-	for (char *p = msg; p && (p = strchr(p, '\n'));)
-		*p = '?';
-	pthread_mutex_lock(&ctx->callback_lock);
-	ctx->log_fn(ctx->log_userdata, priority, msg ? msg : "out of memory");
-	pthread_mutex_unlock(&ctx->callback_lock);
+	errno = saved;
+}
+
+void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (!is_heard(ctx, priority))
+		return;
+	va_start(ap, fmt);
+	log_message(ctx, priority, remedy, fmt, ap);
+	va_end(ap);
 	errno = saved;
 }
 
