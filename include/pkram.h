@@ -666,8 +666,8 @@ int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
 /* --- the jump ------------------------------------------------------------------------------ */
 
 enum pkram_stage_flags {
-	PKRAM_STAGE_CHECK_ONLY = 1 << 0,	/* load nothing */
 	PKRAM_STAGE_TRUST_TIMES = 1 << 1,	/* a source with old times has old bytes */
+	PKRAM_STAGE_VERIFY = 1 << 2,		/* read all that is saved, against its checksums */
 };
 
 /**
@@ -691,8 +691,61 @@ struct pkram_stage_options {
 	size_t n_leave_behind;
 };
 
+enum pkram_check_result {
+	PKRAM_CHECK_OK,
+	PKRAM_CHECK_SKIPPED,	/* not looked at: it needs what another check did not find */
+	PKRAM_CHECK_WARNING,	/* not against the jump */
+	PKRAM_CHECK_FAILS,
+};
+
+/**
+ * struct pkram_check_finding - one thing that a check found
+ * @reason: what is so
+ * @remedy: what to do about it; "" where there is nothing to do, or to be done
+ */
+struct pkram_check_finding {
+	enum pkram_check_result result;
+	const char *reason;
+	const char *remedy;
+};
+
+/**
+ * struct pkram_check - one check and all that it found
+ * @name: "reservation", "sources", ... (pkram-check(8) lists them); stays the same
+ * @result: of its gravest finding
+ * @findings: @n_findings of them, in no order
+ * Strings belong to the list.
+ */
+struct pkram_check {
+	const char *name;
+	enum pkram_check_result result;
+	const struct pkram_check_finding *findings;
+	size_t n_findings;
+};
+
+struct pkram_check_list;
+
 /*
- * Proves that the next kernel keeps the region (@region, and every other container of this machine)
+ * Makes all the checks that pkram_stage makes, and loads nothing.
+ * @opts: what would be staged; NULL for all zero
+ * @ret_list: all checks, in an order worth reading. To be freed by the caller, also after the
+ *	region is closed
+ *
+ * 0 says that the list was made, not that the jump is safe.
+ */
+int pkram_check(struct pkram_region *region, const struct pkram_stage_options *opts,
+		struct pkram_check_list **ret_list);
+/* Releases the list and its strings. Returns NULL. */
+struct pkram_check_list *pkram_check_list_free(struct pkram_check_list *list);
+size_t pkram_check_list_count(const struct pkram_check_list *list);
+/* NULL past the end. What it points to belongs to the list. */
+const struct pkram_check *pkram_check_list_get(const struct pkram_check_list *list, size_t index);
+/* Whether none fails. */
+bool pkram_check_list_safe(const struct pkram_check_list *list);
+
+/*
+ * Proves, by the checks of pkram_check, that the next kernel keeps the region (@region, and every
+ * other container of this machine)
  * and that no tree's source holds anything newer than what was saved in this boot: their bytes are
  * read and compared, because stores through a mapping change no time on tmpfs (with
  * PKRAM_STAGE_TRUST_TIMES only times, sizes and writers are looked at). Then loads that kernel with

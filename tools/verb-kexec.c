@@ -11,8 +11,8 @@ static struct {
 	struct pkram_jump_options jump;
 	struct string_list leave_behind;
 	bool trust_times;
+	bool verify;
 	bool load_only;
-	bool dry_run;
 	bool cancel;
 } opt = {
 	.stage.struct_size = sizeof(opt.stage),
@@ -28,11 +28,12 @@ static const struct option_row options[] = {
 	{ "command-line", 0, "LINE", "use this command line instead", OPTION_STRING,
 	  &opt.stage.command_line },
 	{ "load-only", 'l', NULL, "check and load, do not jump", OPTION_BOOL, &opt.load_only },
-	{ "dry-run", 'd', NULL, "check only, load nothing", OPTION_BOOL, &opt.dry_run },
 	{ "cancel", 'c', NULL, "unload the kernel, forget the jump", OPTION_BOOL, &opt.cancel },
 	{ "leave-behind", 0, "NAME", "jump though its source changed; repeatable", OPTION_LIST,
 	  &opt.leave_behind },
 	{ "trust-times", 0, NULL, "do not read the sources again", OPTION_BOOL, &opt.trust_times },
+	{ "verify", 0, NULL, "read what is saved against its checksums", OPTION_BOOL,
+	  &opt.verify },
 	{ "no-systemd", 0, NULL, "jump with 'kexec -e' at once", OPTION_FLAG, &opt.jump.flags,
 	  PKRAM_JUMP_NO_SYSTEMD },
 	{ NULL },
@@ -42,10 +43,9 @@ static int check_options(const struct cmd *cmd)
 {
 	const struct pkram_stage_options *s = &opt.stage;
 
-	if (opt.load_only + opt.dry_run + opt.cancel > 1)
-		return usage_error(cmd, "--load-only, --dry-run and --cancel exclude each other");
-	if (opt.cancel && (s->kernel || s->initrd || s->append || s->command_line ||
-			   opt.trust_times || opt.jump.flags || opt.leave_behind.n))
+	if (opt.cancel && (opt.load_only || s->kernel || s->initrd || s->append ||
+			   s->command_line || opt.trust_times || opt.verify || opt.jump.flags ||
+			   opt.leave_behind.n))
 		return usage_error(cmd, "--cancel goes alone");
 	if (s->append && s->command_line)
 		return usage_error(cmd, "--append and --command-line exclude each other");
@@ -59,15 +59,13 @@ static void print_done(const struct cmd *cmd)
 	if (cmd->json) {
 		json_begin(&j, NULL, '{');
 		json_string(&j, "verb", cmd->verb->name);
-		json_bool(&j, "staged", !opt.cancel && !opt.dry_run);
-		json_bool(&j, "jumping", !opt.cancel && !opt.dry_run && !opt.load_only);
+		json_bool(&j, "staged", !opt.cancel);
+		json_bool(&j, "jumping", !opt.cancel && !opt.load_only);
 		json_end(&j, '}');
 		/* A jump with kexec -e leaves no later moment. */
 		fflush(stdout);
 	} else if (opt.cancel) {
 		say_info("no jump is staged any more");
-	} else if (opt.dry_run) {
-		say_info("the jump is safe; nothing was loaded");
 	} else if (opt.load_only) {
 		say_info("the jump is staged: 'pkram kexec' goes, 'pkram kexec --cancel' does not");
 	} else {
@@ -84,7 +82,7 @@ static int staged_already(struct pkram_region *region, bool *ret)
 	int r = pkram_region_get_info(region, &info);
 
 	if (r == 0)
-		*ret = !opt.load_only && !opt.dry_run && !s->kernel && !s->initrd && !s->append &&
+		*ret = !opt.load_only && !opt.verify && !s->kernel && !s->initrd && !s->append &&
 		       !s->command_line && (info.jump == PKRAM_JUMP_STATUS_STAGED ||
 					    info.jump == PKRAM_JUMP_STATUS_ARMED);
 	return r;
@@ -100,7 +98,7 @@ static int prepare(struct pkram_region *region)
 	opt.stage.leave_behind = opt.jump.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |
-			  (opt.dry_run ? PKRAM_STAGE_CHECK_ONLY : 0);
+			  (opt.verify ? PKRAM_STAGE_VERIFY : 0);
 	opt.jump.flags |= opt.trust_times ? PKRAM_JUMP_TRUST_TIMES : 0;
 	r = staged_already(region, &staged);
 	if (r < 0)
@@ -130,7 +128,7 @@ static int run_kexec(struct cmd *cmd, int argc, char **argv)
 	if (r < 0)
 		return exit_code(r);
 	print_done(cmd);
-	if (!opt.cancel && !opt.dry_run && !opt.load_only)
+	if (!opt.cancel && !opt.load_only)
 		r = pkram_jump(region, &opt.jump);
 	return exit_code(r);
 }

@@ -3,187 +3,13 @@
  * Staging, cancelling and taking a jump, on a recorded machine with one or two pmem devices whose
  * bytes lie in a file or on a loop device, with programs that only pretend to load.
  */
-#include "jump.h"
-#include "kexec.h"
-#include "op.h"
-#include "sysroot.h"
+#include "stage-fixture.h"
 #include "tree.h"
 
-#include <endian.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sysmacros.h>
-
-#define BOOT_A "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
-#define BOOT_B "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
-#define REGION_SIZE (32 * MIB)
-
-/* --- the machine --- */
-
-static char region_file[128];
-
-/* A pmem device as far as the store is concerned. */
-static int fake_open(struct region *r)
-{
-	struct stat st;
-
-	r->fd = open(region_file, (r->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	assert_true(r->fd >= 0 && fstat(r->fd, &st) == 0);
-	r->size = (uint64_t)st.st_size;
-	r->phys = 4 * GIB;
-	return region_map(r);
-}
-
-static const struct region_ops fake_pmem = { .scheme = "pmem", .open = fake_open };
-
-static void put_link(struct sysroot *s, const char *path, const char *target)
-{
-	_cleanup_free_ char *marker = NULL, *full = sysroot_path(s, path);
-
-	assert_true(asprintf(&marker, "%s.dir", path) >= 0);
-	sysroot_text(s, marker, "");
-	sysroot_remove(s, marker);
-	assert_int_equal(symlink(target, full), 0);
-}
-
-/* pmemI of e820 at PHYS, 1 GiB, whose node in /dev is NODE. */
-static void put_pmem(struct sysroot *s, unsigned int i, const char *node, const char *phys)
-{
-	char path[128], text[128], target[128];
-
-	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/provider");
-	sysroot_text(s, path, "e820\n");
-	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/region%u/resource", i);
-	sysroot_text(s, path, phys);
-	snprintf(path, sizeof(path), "/sys/devices/platform/e820_pmem/ndbus0/region%u/size", i);
-	sysroot_text(s, path, "1073741824\n");
-	snprintf(path, sizeof(path),
-		 "/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/resource", i, i);
-	sysroot_text(s, path, phys);
-	snprintf(path, sizeof(path),
-		 "/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u/size",
-		 i, i, i);
-	sysroot_text(s, path, "2097152\n");
-	snprintf(
-		path, sizeof(path),
-		"/sys/devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u/uevent",
-		i, i, i);
-	snprintf(text, sizeof(text), "DEVNAME=%s\n", node);
-	sysroot_text(s, path, text);
-	snprintf(path, sizeof(path), "/sys/class/block/pmem%u", i);
-	snprintf(target, sizeof(target),
-		 "../../devices/platform/e820_pmem/ndbus0/region%u/namespace%u.0/block/pmem%u", i,
-		 i, i);
-	put_link(s, path, target);
-}
-
-static void put_firmware(struct sysroot *s, unsigned int i, const char *start, const char *end,
-			 const char *type)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/start", i);
-	sysroot_text(s, path, start);
-	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/end", i);
-	sysroot_text(s, path, end);
-	snprintf(path, sizeof(path), "/sys/firmware/memmap/%u/type", i);
-	sysroot_text(s, path, type);
-}
-
-static void put_boot(struct sysroot *s, const char *id, const char *cmdline, const char *bootloader)
-{
-	sysroot_text(s, "/proc/sys/kernel/random/boot_id", id);
-	sysroot_text(s, "/proc/cmdline", cmdline);
-	sysroot_text(s, "/proc/sys/kernel/bootloader_type", bootloader);
-}
-
-static struct region *open_bytes(struct sysroot *s)
-{
-	struct region *r;
-
-	assert_int_equal(region_new(s->ctx, &fake_pmem, "/dev/pmem0", false, &r), 0);
-	return r;
-}
-
-/* The handle that pkram_region_open would give, claims included. */
-static struct pkram_region *open_region(struct sysroot *s)
-{
-	struct pkram_region *region = calloc(1, sizeof(*region));
-
-	assert_non_null(region);
-	region->ctx = pkram_ref(s->ctx);
-	assert_int_equal(machine_boot_id(s->ctx, region->boot_id), 0);
-	assert_int_equal(store_open(open_bytes(s), &region->store), 0);
-	assert_int_equal(jump_claim(region->store), 0);
-	return region;
-}
-
-static int setup(void **state)
-{
-	int r = sysroot_setup_programs(state);
-	struct sysroot *s = *state;
-	struct region *bytes;
-	int fd;
-
-	put_pmem(s, 0, "pmem0", "0x100000000\n");
-	put_firmware(s, 0, "0x0", "0x9fbff", "System RAM");
-	put_firmware(s, 1, "0x100000000", "0x13fffffff", "System RAM");
-	put_boot(s, BOOT_A "\n", "BOOT_IMAGE=/vmlinuz ro memmap=1G!4G\n", "176\n");
-	sysroot_text(s, "/proc/sys/kernel/osrelease", "6.1.0\n");
-	sysroot_text(s, "/boot/vmlinuz-6.12.0", "kernel");
-	sysroot_text(s, "/boot/initrd.img-6.12.0", "initrd");
-	snprintf(region_file, sizeof(region_file), "%s/region", s->dir);
-	fd = open(region_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)REGION_SIZE), 0);
-	close(fd);
-	bytes = open_bytes(s);
-	assert_int_equal(store_format(bytes), 0);
-	region_close(bytes);
-	return r;
-}
-
-static void put_node(struct pkram_region *region, const char *name, enum pkram_node_kind kind,
-		     const char *source, uint64_t fingerprint)
-{
-	_cleanup_free_ void *bounce = io_buffer_new(PKRAM_WINDOW);
-	struct store_props props = { .source = source, .fingerprint = fingerprint };
-	struct store_writer *w;
-	struct store_need need = { .size = 4096 };
-	void *p;
-
-	assert_int_equal(store_writer_open(region->store, name, kind, &w), 0);
-	need.writer = w;
-	assert_int_equal(store_reserve(region->store, &need, 1, NULL, NULL), 0);
-	p = store_writer_window(w, 0, 4096, bounce);
-	memset(p, 7, 4096);
-	assert_int_equal(store_writer_put(w, 0, 4096, p), 0);
-	store_writer_set_size(w, 4096);
-	assert_int_equal(store_writer_set_props(w, &props), 0);
-	assert_int_equal(store_commit(region->store, &w, 1), 0);
-}
-
-static struct pkram_jump jump_of(struct pkram_region *region)
-{
-	struct store_info info;
-
-	assert_int_equal(store_info(region->store, &info), 0);
-	return info.jump;
-}
-
-static uint32_t state_of(struct pkram_region *region)
-{
-	struct pkram_jump j = jump_of(region);
-
-	return le32toh(j.state);
-}
-
-static void id_text(const struct pkram_jump *j, char text[33])
-{
-	for (size_t i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", j->id[i]);
-}
 
 /* --- tests --- */
 
@@ -223,18 +49,17 @@ static void test_stage_and_cancel(void **state)
 	pkram_region_close(region);
 }
 
-static void test_check_only(void **state)
+static void test_options(void **state)
 {
-	struct pkram_stage_options o = { .struct_size = sizeof(o),
-					 .flags = PKRAM_STAGE_CHECK_ONLY };
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct pkram_check_list *list = NULL;
 	struct sysroot *s = *state;
 	struct pkram_region *region = open_region(s);
 
-	assert_int_equal(pkram_stage(region, &o), 0);
-	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
-	sysroot_called(s, "");
-	o.flags |= 1 << 7;
+	o.flags = 1 << 7;
 	assert_int_equal(pkram_stage(region, &o), -EINVAL);
+	assert_int_equal(pkram_check(region, &o, &list), -EINVAL);
+	assert_null(list);
 	o.flags = 0;
 	o.append = "a";
 	o.command_line = "b";
@@ -633,12 +458,12 @@ static void test_age(void **state)
 	assert_string_equal(op_age(INT64_MIN, age), "at an unknown time");
 }
 
-#define STAGE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, sysroot_teardown_programs)
+#define STAGE_TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, sysroot_teardown_programs)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_check_only),
+		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_options),
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
 		STAGE_TEST(test_jump), STAGE_TEST(test_arrival), STAGE_TEST(test_other_container),

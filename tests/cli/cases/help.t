@@ -21,6 +21,7 @@ $ pkram --help
 |   plan      propose a place for a region, set it in the boot loader
 |   export    write all nodes to a file, verified
 |   import    copy the nodes of an exported file into the region
+|   check     say whether the jump is safe, and what to do if not
 |   kexec     start the next kernel, once it is sure to keep the region
 |   report    show where the time of the last jump went
 |   help      print this help, or that of a verb

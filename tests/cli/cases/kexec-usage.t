@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What needs no kernel: the rest of kexec is tested in virtual machines.
 
-$ pkram kexec --load-only --dry-run
-! pkram: kexec: --load-only, --dry-run and --cancel exclude each other; see 'pkram kexec --help'
+$ pkram kexec --cancel --load-only
+! pkram: kexec: --cancel goes alone; see 'pkram kexec --help'
 [2]
 $ pkram kexec --cancel --kernel k
 ! pkram: kexec: --cancel goes alone; see 'pkram kexec --help'
@@ -20,7 +20,7 @@ $ pkram kexec --leave-behind
 A file does not survive: nothing is loaded.
 
 $ mkdir m && cp --parents /proc/sys/kernel/random/boot_id m && pkram init -q --size 8M
-$ pkram kexec --sysroot m --dry-run
+$ pkram kexec --sysroot m --load-only
 ! pkram: file:DIR/region: a file does not survive the jump: save into reserved memory
 [1]
 $ pkram kexec --sysroot m --json

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is saved: nothing is being written, the sources hold nothing newer, the bytes are whole.
+ */
+#include "jump.h"
+#include "op-check.h"
+#include "tree.h"
+
+/* Calls fn for each whole node of each container that can be read; the first failure counts. */
+static int each_node(struct check *c, int (*fn)(struct check *c, const struct container *at,
+						const struct pkram_jump *arrival,
+						const struct store_node *n, void *arg),
+		     void *arg)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < c->all.n; i++) {
+		const struct container *at = &c->all.v[i];
+		struct store_node *nodes;
+		struct store_info info;
+		size_t n;
+		int k = at->store ? store_info(at->store, &info) : -ENOENT;
+
+		if (k >= 0)
+			k = store_nodes(at->store, &nodes, &n);
+		if (k == -ENOENT && !at->store)
+			continue;
+		if (k < 0)
+			return log_error_errno(c->ctx, k, "%s: cannot read its nodes: %m",
+					       at->spec);
+		for (size_t j = 0; j < n; j++) {
+			k = nodes[j].writing ? 0 : fn(c, at, &info.arrival, &nodes[j], arg);
+			bad = k < 0 && (bad == 0 || bad == -EUCLEAN) ? k : bad;
+			store_node_done(&nodes[j]);
+		}
+		free(nodes);
+	}
+	return bad;
+}
+
+static bool left_behind(const struct check *c, const char *name)
+{
+	for (size_t i = 0; i < c->o->n_leave_behind; i++)
+		if (strcmp(c->o->leave_behind[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* --- nodes --- */
+
+struct count {
+	size_t fresh, jumped, stale, left;
+};
+
+static int list_node(struct check *c, const struct container *at, const struct pkram_jump *arrival,
+		     const struct store_node *n, void *arg)
+{
+	enum pkram_freshness f = jump_freshness(arrival, c->look.boot_id, n->boot_id);
+	const char *kind = n->kind == PKRAM_NODE_KIND_TREE ? "tree" : "stream";
+	struct count *count = arg;
+	char age[48];
+
+	if (n->damaged) {
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "'pkram verify' says more",
+			       "%s: a node is damaged", at->spec);
+		return 0;
+	}
+	count->left += left_behind(c, n->name);
+	op_age(n->saved_at, age);
+	if (f == PKRAM_FRESH_THIS_BOOT) {
+		count->fresh++;
+		pkram_log_info(c->ctx, "%s: %s %s, saved %s", at->spec, kind, n->name, age);
+	} else if (f == PKRAM_FRESH_JUMPED && !op_restored(&c->look, n)) {
+		count->jumped++;
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+			       "after this one only --stale serves it: restore it first, or save "
+			       "it again",
+			       "%s: %s %s, saved %s, came by the last jump and is not restored yet",
+			       at->spec, kind, n->name, age);
+	} else {
+		count->stale++;
+		pkram_log_info(c->ctx, "%s: %s %s, saved %s by an earlier boot: stale", at->spec,
+			       kind, n->name, age);
+	}
+	return 0;
+}
+
+int check_nodes(struct check *c)
+{
+	struct count count = { 0 };
+	int k = each_node(c, list_node, &count);
+
+	if (k < 0)
+		return k;
+	if (count.left < c->o->n_leave_behind)
+		pkram_log_warning(c->ctx, "--leave-behind names %zu nodes that are not there",
+				  c->o->n_leave_behind - count.left);
+	check_note(c, "%zu saved in this boot, %zu by an earlier one (stale)", count.fresh,
+		   count.stale);
+	return 0;
+}
+
+/* --- writers: half of a save would be lost --- */
+
+int check_writers(struct check *c)
+{
+	int bad = 0;
+
+	for (size_t i = 0; i < c->all.n; i++) {
+		const struct container *at = &c->all.v[i];
+		struct store_info info = { 0 };
+		int k = at->store ? store_info(at->store, &info) : 0;
+
+		if (k < 0)
+			return log_error_errno(c->ctx, k, "%s: cannot look for writers: %m",
+					       at->spec);
+		if (!info.writers)
+			continue;
+		pkram_log_refusal(c->ctx, "wait for the saves to end, or end them",
+				  "%s: %llu node%s being written", at->spec,
+				  (unsigned long long)info.writers,
+				  info.writers == 1 ? " is" : "s are");
+		bad = -EUCLEAN;
+	}
+	if (bad == 0)
+		check_note(c, "no node is being written");
+	return bad;
+}
+
+/* --- sources: what was saved in this boot should be what is lost with it --- */
+
+static int refuse_source(struct check *c, const struct store_node *n, int k)
+{
+	_cleanup_free_ char *remedy = NULL;
+
+	if (asprintf(&remedy, "%ssave it again, or use --leave-behind '%s'",
+		     k == -EBUSY ? "stop its writers and " : "", n->name) < 0) {
+		remedy = NULL;
+		return -ENOMEM;
+	}
+	errno = -k;
+	if (k == -EBUSY)
+		pkram_log_refusal(c->ctx, remedy, "%s: %s is open for writing", n->name,
+				  n->source);
+	else if (k == -ESTALE)
+		pkram_log_refusal(c->ctx, remedy, "%s: %s has changed since it was saved", n->name,
+				  n->source);
+	else
+		pkram_log_refusal(c->ctx, remedy, "%s: cannot look at %s (%m)", n->name,
+				  n->source);
+	return -EUCLEAN;
+}
+
+/*
+ * `restored`: the node came by the last jump, and its source was restored from it: new inodes and
+ * times are no change then, only other bytes are.
+ */
+static int check_source(struct check *c, const struct store_node *n, bool restored)
+{
+	int k;
+
+	/* What is gone cannot be newer. */
+	if (access(n->source, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	k = tree_source_check(c->ctx, n->source, n->fingerprint);
+	if (k == -ESTALE && restored)
+		k = op_compare_source(c->ctx, n);
+	else if (k == 0 && !(c->o->flags & PKRAM_STAGE_TRUST_TIMES))
+		k = op_compare_source(c->ctx, n);
+	if (k == -ENOMEM || k == -ECANCELED)
+		return k;
+	return k == 0 || k == -ENOENT ? 0 : refuse_source(c, n, k);
+}
+
+static int check_node(struct check *c, const struct container *at, const struct pkram_jump *arrival,
+		      const struct store_node *n, void *arg)
+{
+	enum pkram_freshness f = jump_freshness(arrival, c->look.boot_id, n->boot_id);
+	bool restored = f == PKRAM_FRESH_JUMPED && op_restored(&c->look, n);
+	size_t *count = arg;
+
+	(void)at;
+	if (n->damaged || n->kind != PKRAM_NODE_KIND_TREE || !*n->source ||
+	    left_behind(c, n->name) || (f != PKRAM_FRESH_THIS_BOOT && !restored))
+		return 0;
+	++*count;
+	return check_source(c, n, restored);
+}
+
+int check_sources(struct check *c)
+{
+	size_t count = 0;
+	int k = each_node(c, check_node, &count);
+
+	if (k == 0)
+		check_note(c, "%zu tree%s compared with what was saved%s", count,
+			   count == 1 ? "" : "s",
+			   c->o->flags & PKRAM_STAGE_TRUST_TIMES ? ", by times and sizes" : "");
+	return k;
+}
