@@ -6,53 +6,11 @@
 #include "kexec.h"
 #include "machine.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #define KERNEL_PREFIX "vmlinuz-"
-
-/* --- the header of an x86 kernel image (boot protocol) --- */
-
-#define HEADER_SETUP_SECTS 0x1f1
-#define HEADER_BOOT_FLAG 0x1fe
-#define HEADER_MAGIC 0x202
-#define HEADER_VERSION_POINTER 0x20e
-#define HEADER_END 0x210
-#define SECTOR 512u
-
-static uint16_t le16_at(const uint8_t *p)
-{
-	return (uint16_t)(p[0] | p[1] << 8);
-}
-
-/* The version string's first word; -ENODATA where the image is no bzImage or has none. */
-static int header_version(int fd, char **ret)
-{
-	uint8_t head[HEADER_END];
-	char text[128];
-	uint64_t setup, off;
-	ssize_t n, len = 0;
-
-	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    le16_at(head + HEADER_BOOT_FLAG) != 0xaa55 ||
-	    memcmp(head + HEADER_MAGIC, "HdrS", 4) != 0)
-		return -ENODATA;
-	setup = (head[HEADER_SETUP_SECTS] ? head[HEADER_SETUP_SECTS] : 4u) * SECTOR;
-	off = le16_at(head + HEADER_VERSION_POINTER);
-	if (!off || off >= setup)
-		return -ENODATA;
-	n = pread(fd, text, sizeof(text), (off_t)(off + SECTOR));
-	while (len < n && isgraph((unsigned char)text[len]))
-		len++;
-	/* It ends inside what was read, or it is not a version. */
-	if (len == 0 || len == n || !isdigit((unsigned char)*text) ||
-	    (text[len] != ' ' && text[len] != '\0'))
-		return -ENODATA;
-	*ret = strndup(text, (size_t)len);
-	return *ret ? 0 : -ENOMEM;
-}
 
 /* --- names in /boot --- */
 
@@ -250,6 +208,7 @@ static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
 {
 	_cleanup_close_ int fd = machine_open(ctx, k->kernel, O_RDONLY);
 	const char *slash = strrchr(k->kernel, '/'), *named = name_version(k->kernel);
+	struct kexec_image image;
 	struct stat st;
 	int r;
 
@@ -259,10 +218,11 @@ static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
 		pkram_log_error(ctx, "kernel %s: not a file", k->kernel);
 		return -EINVAL;
 	}
-	r = header_version(fd, &k->version);
-	if (r != -ENODATA)
-		return r;
-	k->version = strdup(named ? named : slash ? slash + 1 : k->kernel);
+	r = kexec_image_read(ctx, k->kernel, &image);
+	if (r < 0)
+		return log_error_errno(ctx, r, "kernel %s: %m", k->kernel);
+	k->version = strdup(*image.version ? image.version :
+			    named ? named : slash ? slash + 1 : k->kernel);
 	return k->version ? 0 : -ENOMEM;
 }
 

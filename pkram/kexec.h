@@ -195,6 +195,63 @@ int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *i
 			struct kexec_kernel *ret);
 void kexec_kernel_done(struct kexec_kernel *k);
 
+/* --- its image (kexec-image.c) --- */
+
+enum kexec_image_kind {
+	KEXEC_IMAGE_UNKNOWN,
+	KEXEC_IMAGE_BZIMAGE,
+	KEXEC_IMAGE_UNIFIED,	/* kernel, initrd and command line in one EFI program */
+	KEXEC_IMAGE_EFI,	/* another EFI program */
+};
+
+struct kexec_image {
+	enum kexec_image_kind kind;
+	char version[128];	/* "" where it has none */
+	uint16_t protocol;	/* of a bzImage: 0x20c is 2.12 */
+	bool boots_64;		/* has a 64-bit entry and can be loaded anywhere */
+	uint64_t init_size;	/* bytes of memory that it starts in, 0: unknown */
+	uint64_t payload, payload_len; /* where the compressed kernel lies in the file */
+	uint16_t machine;	/* of its PE header, 0: it has none; 0x8664 is x86-64 */
+	bool is_signed;		/* the PE header has a table of certificates */
+};
+
+int kexec_image_read(struct pkram_ctx *ctx, const char *path, struct kexec_image *ret);
+
+/* --- its configuration (kexec-config.c) --- */
+
+/*
+ * The text of the kernel's .config: beside it, in /boot, with its modules, in the image itself.
+ * -ENODATA (not logged): not to be had.
+ */
+int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text);
+/* 'y', 'm' or 'n'. */
+char kexec_config_get(const char *text, const char *option);
+
+/* --- modules (kexec-modules.c) --- */
+
+/* What modules.dep and modules.builtin say. */
+struct kexec_modules {
+	char *loadable, *builtin; /* paths, a line each; NULL: none */
+};
+
+enum kexec_module { KEXEC_MODULE_ABSENT, KEXEC_MODULE_LOADABLE, KEXEC_MODULE_BUILTIN };
+
+/* Of /lib/modules/VERSION. -ENOENT: not there. */
+int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_modules *ret);
+void kexec_modules_done(struct kexec_modules *m);
+enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name);
+
+struct kexec_initrd {
+	struct kexec_modules modules; /* of `version` */
+	bool has_pkram;		/* pkram itself is inside */
+	bool other_version;	/* it has modules, and none of them of `version` */
+};
+
+/* -EOPNOTSUPP (not logged): libarchive is not installed; -EBADMSG (not logged). */
+int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
+		      struct kexec_initrd *ret);
+void kexec_initrd_done(struct kexec_initrd *i);
+
 /* --- loading and jumping (kexec-load.c) --- */
 
 /* Whether kexec -s can work here: kexec_load_disabled, lockdown, the tool. -EUCLEAN with the reason

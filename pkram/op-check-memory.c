@@ -78,3 +78,145 @@ int check_reservation(struct check *c)
 			   c->all.n, c->all.n == 1 ? "" : "s");
 	return k;
 }
+
+/* --- firmware-map --- */
+
+#define ALIGNMENT (16 * MIB)
+
+/* Ranges that touch are one. */
+static bool in_one_range(const struct machine_ranges *map, const struct kexec_keep *keep)
+{
+	uint64_t start = 0, end = 0;
+
+	for (size_t i = 0; i < map->n; i++) {
+		const struct machine_range *r = &map->v[i];
+
+		if (strcmp(r->name, "System RAM") != 0)
+			continue;
+		if (!start || r->start != end + 1)
+			start = r->start;
+		end = r->end;
+		if (start <= keep->phys && end >= keep->phys + (keep->size - 1))
+			return true;
+	}
+	return false;
+}
+
+/* It works here, or there would be no device: another kernel may be less patient. */
+int check_firmware_map(struct check *c)
+{
+	_cleanup_(machine_ranges_done) struct machine_ranges map = { 0 };
+	static const char remedy[] = "reserve memory inside one usable range of the firmware's map, "
+				     "start and size multiples of 16 MiB, and save anew";
+	int k = machine_firmware_map(c->ctx, &map);
+
+	if (k == -ENOENT) {
+		check_note(c, "not shown by this kernel");
+		return 0;
+	}
+	if (k < 0)
+		return k;
+	for (size_t i = 0; i < c->all.n; i++) {
+		const struct kexec_keep *keep = &c->keep[i];
+
+		if (!keep->kind)
+			continue;
+		if (!in_one_range(&map, keep))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, remedy,
+				       "%s: its memory is not inside one usable range of the "
+				       "firmware's map: the next kernel may make no device of it",
+				       keep->what);
+		else if (!IS_ALIGNED(keep->phys | keep->size, ALIGNMENT))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, remedy,
+				       "%s: its memory does not start and end at a multiple of 16 "
+				       "MiB: the next kernel may not be able to map it",
+				       keep->what);
+	}
+	check_note(c, "inside usable ranges");
+	return 0;
+}
+
+/* --- other-memory: what else the running line keeps --- */
+
+static bool has_entry(const struct kexec_memmaps *m, const struct kexec_memmap *e)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].kind == e->kind && m->v[i].start == e->start &&
+		    m->v[i].size == e->size)
+			return true;
+	return false;
+}
+
+static bool is_kept(const struct check *c, const struct kexec_memmap *e)
+{
+	for (size_t i = 0; i < c->all.n; i++)
+		if (ranges_overlap(e->start, e->size, c->keep[i].phys, c->keep[i].size))
+			return true;
+	return false;
+}
+
+static int compare_memmaps(struct check *c, const char *running)
+{
+	_cleanup_(kexec_memmaps_done) struct kexec_memmaps here = { 0 }, next = { 0 };
+	struct pkram_ctx *quiet;
+	int k = ctx_quiet(c->ctx, &quiet);
+
+	if (k < 0)
+		return k;
+	/* A word that is not understood is the reservation's affair. */
+	k = kexec_memmaps_parse(quiet, running, &here);
+	if (k == 0)
+		k = kexec_memmaps_parse(quiet, c->line, &next);
+	pkram_unref(quiet);
+	for (size_t i = 0; k == 0 && i < here.n; i++) {
+		const struct kexec_memmap *e = &here.v[i];
+
+		if (e->kind == KEXEC_MEMMAP_LIMIT || e->kind == KEXEC_MEMMAP_RAM ||
+		    has_entry(&next, e) || is_kept(c, e))
+			continue;
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+			       "put its memmap= on the next line, too, if it is still needed",
+			       "the %" PRIu64 " KiB at %#" PRIx64 " that the running command line "
+			       "reserves (%c) are ordinary memory to the next kernel",
+			       e->size / KIB, e->start, (char)e->kind);
+	}
+	return k == -EINVAL ? 0 : k;
+}
+
+static bool has_word(const char *line, const struct kexec_word *word)
+{
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w))
+		if (w.raw_len == word->raw_len && memcmp(w.raw, word->raw, w.raw_len) == 0)
+			return true;
+	return false;
+}
+
+static bool keeps_memory(const struct kexec_word *w)
+{
+	return (w->name_len > 8 && memcmp(w->name, "ramoops.", 8) == 0) ||
+	       kexec_word_named(w, "reserve_mem") || kexec_word_named(w, "crashkernel");
+}
+
+int check_other_memory(struct check *c)
+{
+	_cleanup_free_ char *running = NULL;
+	struct kexec_word w;
+	const char *p;
+	int k = machine_cmdline(c->ctx, &running);
+
+	if (k == 0)
+		k = compare_memmaps(c, running);
+	if (k < 0)
+		return k;
+	p = running;
+	while (kexec_param_next(&p, &w))
+		if (keeps_memory(&w) && !has_word(c->line, &w))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+				       "put it there, too, if it is still needed",
+				       "%.*s is on the running command line, and not on the next",
+				       (int)w.raw_len, w.raw);
+	check_note(c, "the next command line keeps what the running one does");
+	return 0;
+}

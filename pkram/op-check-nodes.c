@@ -198,3 +198,58 @@ int check_sources(struct check *c)
 			   c->o->flags & PKRAM_STAGE_TRUST_TIMES ? ", by times and sizes" : "");
 	return k;
 }
+
+/* --- content: what is damaged may still be saved again --- */
+
+struct verified {
+	uint64_t bytes;
+	struct pkram_ctx *quiet;
+};
+
+/* What is stale, or left behind, is no reason to stay. */
+static bool matters(const struct check *c, const struct pkram_jump *arrival,
+		    const struct store_node *n)
+{
+	return jump_freshness(arrival, c->look.boot_id, n->boot_id) != PKRAM_FRESH_STALE &&
+	       !left_behind(c, n->name);
+}
+
+static int verify_node(struct check *c, const struct container *at,
+		       const struct pkram_jump *arrival, const struct store_node *n, void *arg)
+{
+	bool loud = matters(c, arrival, n);
+	struct verified *v = arg;
+	int k;
+
+	if (n->damaged)
+		return 0;	/* the nodes' check says so */
+	k = op_verify_name(loud ? c->ctx : v->quiet, at->store, n->name, &v->bytes);
+	if (k == -EBADMSG && loud)
+		pkram_log_refusal(c->ctx, "save it again, remove it, or use --leave-behind",
+				  "%s: %s is damaged", at->spec, n->name);
+	else if (k == -EBADMSG)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "'pkram verify' says more",
+			       "%s: %s is damaged, which is left behind in any case", at->spec,
+			       n->name);
+	/* Removed since it was listed. */
+	return k == -EBADMSG ? loud ? -EUCLEAN : 0 : k == -ENOENT ? 0 : k;
+}
+
+int check_content(struct check *c)
+{
+	struct verified v = { 0 };
+	int k;
+
+	if (!(c->o->flags & PKRAM_STAGE_VERIFY)) {
+		check_note(c, "not read");
+		return 0;
+	}
+	k = ctx_quiet(c->ctx, &v.quiet);
+	if (k < 0)
+		return k;
+	k = each_node(c, verify_node, &v);
+	pkram_unref(v.quiet);
+	if (k == 0)
+		check_note(c, "%llu bytes are what was saved", (unsigned long long)v.bytes);
+	return k;
+}

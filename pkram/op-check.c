@@ -140,17 +140,6 @@ void check_note(struct check *c, const char *fmt, ...)
 
 /* --- the table --- */
 
-static int check_kernel(struct check *c)
-{
-	int r = kexec_kernel_choose(c->ctx, c->o->kernel, c->o->initrd, &c->kernel);
-
-	if (r == 0)
-		check_note(c, "%s: %s, %s%s", c->kernel.version, c->kernel.kernel,
-			   c->kernel.initrd ? "initrd " : "no initrd",
-			   c->kernel.initrd ? c->kernel.initrd : "");
-	return r;
-}
-
 static int check_command_line(struct check *c)
 {
 	/* The id takes its room on the line also where it is not known yet. */
@@ -172,11 +161,16 @@ static int check_kexec(struct check *c)
 static const struct check_row rows[] = {
 	{ "region", check_region, 0, CHECK_HAVE_CONTAINERS },
 	{ "kernel", check_kernel, 0, CHECK_HAVE_KERNEL },
+	{ "initrd", check_initrd, CHECK_HAVE_KERNEL },
+	{ "drivers", check_drivers, CHECK_HAVE_CONTAINERS | CHECK_HAVE_KERNEL },
 	{ "command-line", check_command_line, 0, CHECK_HAVE_LINE },
 	{ "nodes", check_nodes, CHECK_HAVE_CONTAINERS },
 	{ "writers", check_writers, CHECK_HAVE_CONTAINERS, .again = true },
 	{ "sources", check_sources, CHECK_HAVE_CONTAINERS, .again = true },
+	{ "content", check_content, CHECK_HAVE_CONTAINERS },
 	{ "reservation", check_reservation, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
+	{ "other-memory", check_other_memory, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
+	{ "firmware-map", check_firmware_map, CHECK_HAVE_CONTAINERS },
 	{ "kexec", check_kexec },
 };
 
@@ -276,6 +270,7 @@ void check_done(struct check *c)
 	containers_done(&c->all);
 	free(c->keep);
 	kexec_kernel_done(&c->kernel);
+	kexec_initrd_done(&c->initrd);
 	free(c->line);
 	pkram_unref(c->ctx);
 }

@@ -23,6 +23,9 @@ struct check {
 	struct containers all;
 	struct kexec_keep *keep;	/* the memory of each of them, in the same order */
 	struct kexec_kernel kernel;
+	struct kexec_image image;
+	struct kexec_initrd initrd;
+	bool have_initrd;	/* it could be looked into */
 	const char *jump_id;
 	char *line;			/* the next command line */
 
@@ -67,8 +70,16 @@ int check_stage_options(struct pkram_ctx *ctx, const struct pkram_stage_options 
 /* op-check-memory.c */
 int check_region(struct check *c);
 int check_reservation(struct check *c);
+int check_firmware_map(struct check *c);
+int check_other_memory(struct check *c);
+
+/* op-check-kernel.c */
+int check_kernel(struct check *c);
+int check_initrd(struct check *c);
+int check_drivers(struct check *c);
 
 /* op-check-nodes.c */
 int check_writers(struct check *c);
 int check_nodes(struct check *c);
 int check_sources(struct check *c);
+int check_content(struct check *c);

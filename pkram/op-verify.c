@@ -185,17 +185,17 @@ static int check_copies(struct pkram_ctx *ctx, struct store_reader *reader)
 	return k;
 }
 
-static int verify_name(struct pkram_region *region, const char *name, uint64_t *read)
+int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name, uint64_t *read)
 {
 	struct store_reader *reader;
 	int k;
 
-	k = store_reader_open(region->store, name, &reader);
+	k = store_reader_open(store, name, &reader);
 	if (k < 0)
 		return k;
-	k = op_verify_reader(region->ctx, reader, read);
+	k = op_verify_reader(ctx, reader, read);
 	if (k >= 0)
-		k = check_copies(region->ctx, reader);
+		k = check_copies(ctx, reader);
 	store_reader_close(reader);
 	return k;
 }
@@ -208,7 +208,7 @@ int pkram_verify(struct pkram_region *region, const char *const *names, size_t n
 	int k = 0, bad = 0;
 
 	for (size_t i = 0; i < n_names && k >= 0; i++) {
-		k = verify_name(region, names[i], &read);
+		k = op_verify_name(region->ctx, region->store, names[i], &read);
 		if (k == -EBADMSG)
 			bad = k, k = 0;
 	}
@@ -227,7 +227,7 @@ int pkram_verify(struct pkram_region *region, const char *const *names, size_t n
 			bad = -EBADMSG;
 			continue;
 		}
-		k = verify_name(region, n->name, &read);
+		k = op_verify_name(region->ctx, region->store, n->name, &read);
 		/* Removed since it was listed: nothing of it is left to be damaged. */
 		if (k == -EBADMSG || k == -ENOENT)
 			bad = k == -EBADMSG ? k : bad, k = 0;

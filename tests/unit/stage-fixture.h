@@ -129,8 +129,14 @@ static inline int stage_setup(void **state)
 	put_firmware(s, 1, "0x100000000", "0x13fffffff", "System RAM");
 	put_boot(s, BOOT_A "\n", "BOOT_IMAGE=/vmlinuz ro memmap=1G!4G\n", "176\n");
 	sysroot_text(s, "/proc/sys/kernel/osrelease", "6.1.0\n");
-	sysroot_text(s, "/boot/vmlinuz-6.12.0", "kernel");
-	sysroot_text(s, "/boot/initrd.img-6.12.0", "initrd");
+	sysroot_kernel(s, "/boot/vmlinuz-6.12.0", "6.12.0");
+	sysroot_text(s, "/boot/initrd.img-6.12.0", "070701");
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_X86_PMEM_LEGACY=m\n"
+		     "CONFIG_BLK_DEV_PMEM=m\nCONFIG_DEV_DAX=m\nCONFIG_DEV_DAX_PMEM=m\n");
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep",
+		     "kernel/drivers/nvdimm/nd_e820.ko.xz: kernel/drivers/nvdimm/libnvdimm.ko.xz\n"
+		     "kernel/drivers/nvdimm/nd_pmem.ko.xz:\n"
+		     "kernel/drivers/dax/dax_pmem.ko.xz:\nkernel/drivers/dax/device_dax.ko.xz:\n");
 	snprintf(region_file, sizeof(region_file), "%s/region", s->dir);
 	fd = open(region_file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);

@@ -75,6 +75,24 @@ static inline void sysroot_text(const struct sysroot *s, const char *path, const
 	sysroot_write(s, path, text, strlen(text));
 }
 
+/* A kernel image as far as its header goes: a bzImage of the version. */
+static inline void sysroot_kernel(const struct sysroot *s, const char *path, const char *version)
+{
+	uint8_t image[4096] = { 0 };
+
+	image[0x1f1] = 4;
+	image[0x1fe] = 0x55;
+	image[0x1ff] = 0xaa;
+	memcpy(image + 0x202, "HdrS", 4);
+	image[0x206] = 0x0f;
+	image[0x207] = 0x02;
+	image[0x20e] = 0x00;
+	image[0x20f] = 0x03;
+	image[0x236] = 0x7f;
+	snprintf((char *)image + 0x500, 200, "%s (builder@host) #1 SMP", version);
+	sysroot_write(s, path, image, sizeof(image));
+}
+
 static inline void sysroot_remove(const struct sysroot *s, const char *path)
 {
 	_cleanup_free_ char *full = sysroot_path(s, path);

@@ -121,6 +121,99 @@ static void test_nodes(void **state)
 	pkram_region_close(region);
 }
 
+static void test_drivers(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "drivers", PKRAM_CHECK_OK, "has what the memory needs", NULL);
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep", "kernel/drivers/nvdimm/nd_pmem.ko:\n");
+	finds(region, NULL, "drivers", PKRAM_CHECK_FAILS, "lacks the driver nd_e820",
+	      "CONFIG_X86_PMEM_LEGACY");
+	sysroot_text(s, "/lib/modules/6.12.0/modules.builtin",
+		     "kernel/drivers/nvdimm/nd_e820.ko\n");
+	finds(region, NULL, "drivers", PKRAM_CHECK_OK, NULL, NULL);
+	/* No modules of its version: its configuration tells, or nothing does. */
+	sysroot_remove(s, "/lib/modules/6.12.0/modules.dep");
+	finds(region, NULL, "drivers", PKRAM_CHECK_WARNING, "as a module, and there is no /lib",
+	      NULL);
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_BLK_DEV_PMEM=y\n");
+	finds(region, NULL, "drivers", PKRAM_CHECK_FAILS, "nd_e820, by its configuration", NULL);
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_BLK_DEV_PMEM=y\nCONFIG_X86_PMEM_LEGACY=y");
+	finds(region, NULL, "drivers", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_remove(s, "/boot/config-6.12.0");
+	finds(region, NULL, "drivers", PKRAM_CHECK_WARNING, "cannot tell whether", NULL);
+	finds(region, NULL, "initrd", PKRAM_CHECK_WARNING, "not an initrd that can be read", NULL);
+	o.initrd = "";
+	finds(region, &o, "initrd", PKRAM_CHECK_OK, "starts without one", NULL);
+	pkram_region_close(region);
+}
+
+static void test_kernel(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o), .kernel = "/boot/mine" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, &o, "kernel", PKRAM_CHECK_FAILS, "/boot/mine", NULL);
+	sysroot_text(s, "/boot/mine", "kernel");
+	finds(region, &o, "kernel", PKRAM_CHECK_FAILS, "is not a kernel that kexec loads",
+	      "--kernel");
+	sysroot_kernel(s, "/boot/mine", "6.12.0");
+	finds(region, &o, "kernel", PKRAM_CHECK_OK, "6.12.0: /boot/mine", NULL);
+	pkram_region_close(region);
+}
+
+static void test_memory(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	put_firmware(s, 1, "0x100000000", "0x10fffffff", "System RAM");
+	finds(region, NULL, "firmware-map", PKRAM_CHECK_WARNING, "not inside one usable range",
+	      "16 MiB");
+	/* Two that touch are one. */
+	put_firmware(s, 2, "0x110000000", "0x13fffffff", "System RAM");
+	finds(region, NULL, "firmware-map", PKRAM_CHECK_OK, NULL, NULL);
+	put_boot(s, BOOT_A, "ro memmap=1G!4G memmap=64K$0x18690000 ramoops.mem_size=65536", "176");
+	finds(region, NULL, "other-memory", PKRAM_CHECK_OK, NULL, NULL);
+	o.command_line = "ro memmap=1G!4G";
+	finds(region, &o, "other-memory", PKRAM_CHECK_WARNING, "the 64 KiB at 0x18690000",
+	      "memmap=");
+	finds(region, &o, "other-memory", PKRAM_CHECK_WARNING, "ramoops.mem_size=65536", NULL);
+	o.command_line = "ro memmap=64K$0x18690000 memmap=1G!4G ramoops.mem_size=65536";
+	finds(region, &o, "other-memory", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_region_close(region);
+}
+
+/* Damage is looked for when asked for, and counts for what would be served. */
+static void test_content(void **state)
+{
+	const char *const names[] = { "stream" };
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct region *bytes = store_region(region->store);
+
+	put_node(region, "stream", PKRAM_NODE_KIND_STREAM, NULL, 0);
+	finds(region, NULL, "content", PKRAM_CHECK_OK, "not read", NULL);
+	o.flags = PKRAM_STAGE_VERIFY;
+	finds(region, &o, "content", PKRAM_CHECK_OK, "4096 bytes", NULL);
+	for (uint64_t off = 2 * MIB; off < bytes->size; off += 4096)
+		if (memcmp(region_ptr(bytes, off), "\7\7\7\7\7\7\7\7", 8) == 0)
+			*region_ptr(bytes, off + 100) ^= 1;
+	finds(region, NULL, "content", PKRAM_CHECK_OK, NULL, NULL);
+	finds(region, &o, "content", PKRAM_CHECK_FAILS, "stream is damaged", "save it again");
+	assert_int_equal(pkram_stage(region, &o), -EUCLEAN);
+	sysroot_called(s, "");
+	o.leave_behind = names;
+	o.n_leave_behind = 1;
+	finds(region, &o, "content", PKRAM_CHECK_WARNING, "left behind in any case", NULL);
+	pkram_region_close(region);
+}
+
 #define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, sysroot_teardown_programs)
 
 int main(void)
@@ -129,6 +222,10 @@ int main(void)
 		CHECK_TEST(test_list),
 		CHECK_TEST(test_skipped),
 		CHECK_TEST(test_nodes),
+		CHECK_TEST(test_drivers),
+		CHECK_TEST(test_kernel),
+		CHECK_TEST(test_memory),
+		CHECK_TEST(test_content),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

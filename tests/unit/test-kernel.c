@@ -50,27 +50,12 @@ static void test_order(void **state)
 	assert_int_equal(kexec_version_compare("", ""), 0);
 }
 
-/* A kernel image as far as its header goes. */
-static void put_kernel(struct sysroot *s, const char *path, const char *version)
-{
-	uint8_t image[4096] = { 0 };
-
-	image[0x1f1] = 4;
-	image[0x1fe] = 0x55;
-	image[0x1ff] = 0xaa;
-	memcpy(image + 0x202, "HdrS", 4);
-	image[0x20e] = 0x00;
-	image[0x20f] = 0x03;
-	snprintf((char *)image + 0x500, 200, "%s (builder@host) #1 SMP", version);
-	sysroot_write(s, path, image, sizeof(image));
-}
-
 static void put_boot(struct sysroot *s, const char *version)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "/boot/vmlinuz-%s", version);
-	put_kernel(s, path, version);
+	sysroot_kernel(s, path, version);
 	snprintf(path, sizeof(path), "/boot/initrd.img-%s", version);
 	sysroot_text(s, path, "initrd");
 }
@@ -142,7 +127,7 @@ static void test_plain_vmlinuz(void **state)
 {
 	struct sysroot *s = *state;
 
-	put_kernel(s, "/vmlinuz", "6.5");
+	sysroot_kernel(s, "/vmlinuz", "6.5");
 	expect(s, NULL, NULL, "/vmlinuz", NULL, "6.5");
 	sysroot_text(s, "/initrd.img", "x");
 	expect(s, NULL, NULL, "/vmlinuz", "/initrd.img", "6.5");
@@ -154,7 +139,7 @@ static void test_named(void **state)
 	struct kexec_kernel k = { 0 };
 
 	put_boot(s, "6.1");
-	put_kernel(s, "/k/bzImage", "6.7-mine");
+	sysroot_kernel(s, "/k/bzImage", "6.7-mine");
 	expect(s, "/k/bzImage", NULL, "/k/bzImage", NULL, "6.7-mine");
 	sysroot_text(s, "/k/initramfs-6.7-mine.img", "x");
 	expect(s, "/k/bzImage", NULL, "/k/bzImage", "/k/initramfs-6.7-mine.img", "6.7-mine");
@@ -162,7 +147,7 @@ static void test_named(void **state)
 	expect(s, "/k/bzImage", "/boot/initrd.img-6.1", "/k/bzImage", "/boot/initrd.img-6.1",
 	       "6.7-mine");
 	expect(s, NULL, "", "/boot/vmlinuz-6.1", NULL, "6.1");
-	put_kernel(s, "/k/vmlinuz-linux", "6.9-arch");
+	sysroot_kernel(s, "/k/vmlinuz-linux", "6.9-arch");
 	sysroot_text(s, "/k/initramfs-linux.img", "x");
 	expect(s, "/k/vmlinuz-linux", NULL, "/k/vmlinuz-linux", "/k/initramfs-linux.img",
 	       "6.9-arch");
@@ -253,9 +238,9 @@ static void test_systemd_boot(void **state)
 	struct kexec_kernel k = { 0 };
 
 	put_boot(s, "9.9.9");
-	put_kernel(s, "/efi/mid/6.1.0/linux", "6.1.0");
-	put_kernel(s, "/efi/mid/6.9.0/linux", "6.9.0");
-	put_kernel(s, "/efi/mid/6.10.0/linux", "6.10.0");
+	sysroot_kernel(s, "/efi/mid/6.1.0/linux", "6.1.0");
+	sysroot_kernel(s, "/efi/mid/6.9.0/linux", "6.9.0");
+	sysroot_kernel(s, "/efi/mid/6.10.0/linux", "6.10.0");
 	sysroot_text(s, "/efi/mid/6.9.0/initrd", "x");
 	sysroot_text(
 		s, "/efi/loader/entries/mid-6.1.0.conf",
@@ -303,8 +288,8 @@ static void test_grub_entries(void **state)
 {
 	struct sysroot *s = *state;
 
-	put_kernel(s, "/boot/vmlinuz-6.1-200.x86_64", "6.1-200.x86_64");
-	put_kernel(s, "/boot/vmlinuz-6.2-200.x86_64", "6.2-200.x86_64");
+	sysroot_kernel(s, "/boot/vmlinuz-6.1-200.x86_64", "6.1-200.x86_64");
+	sysroot_kernel(s, "/boot/vmlinuz-6.2-200.x86_64", "6.2-200.x86_64");
 	sysroot_text(s, "/boot/initramfs-6.2-200.x86_64.img", "x");
 	sysroot_text(s, "/boot/loader/entries/mid-6.1-200.x86_64.conf",
 		     "linux /vmlinuz-6.1-200.x86_64\n");

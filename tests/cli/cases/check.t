@@ -14,11 +14,16 @@ $ pkram check --sysroot m
 | region       fails   file:DIR/region: a file does not survive the jump
 |                        -> save into reserved memory
 | kernel       fails   no kernel in /boot: name one with --kernel
+| initrd       skipped kernel comes first
+| drivers      skipped region comes first
 | command-line ok      ro quiet pkram.jump=00000000000000000000000000000000
 | nodes        skipped region comes first
 | writers      skipped region comes first
 | sources      skipped region comes first
+| content      skipped region comes first
 | reservation  skipped region comes first
+| other-memory skipped region comes first
+| firmware-map skipped region comes first
 | kexec        fails   this kernel is built without kexec
 ! pkram: the jump is not safe: 3 checks fail
 [1]

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The configuration that a kernel was built with.
+ */
+#include "kexec-unpack.h"
+#include "kexec.h"
+#include "machine.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#define CONFIG_MAX (16 * MIB)
+#define KERNEL_MAX (512 * MIB)
+
+/* --- files --- */
+
+static int read_gz(struct pkram_ctx *ctx, const char *path, char **ret)
+{
+	_cleanup_free_ char *packed = NULL;
+	size_t len;
+	int r = machine_read(ctx, path, &packed, &len);
+
+	return r < 0 ? r : kexec_unpack(packed, len, CONFIG_MAX, ret, &len);
+}
+
+/* "/boot/config-V" of "/boot/vmlinuz-V" and the like. */
+static int read_beside(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret)
+{
+	const char *slash = strrchr(k->kernel, '/');
+	const int dir = slash ? (int)(slash - k->kernel) + 1 : 0;
+	const char *const forms[] = { "/boot/config-", "/lib/modules/" };
+	char path[512];
+	int r;
+
+	snprintf(path, sizeof(path), "%.*sconfig-%s", dir, k->kernel, k->version);
+	r = machine_read(ctx, path, ret, NULL);
+	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(forms); i++) {
+		snprintf(path, sizeof(path), "%s%s%s", forms[i], k->version, i ? "/config" : "");
+		r = machine_read(ctx, path, ret, NULL);
+	}
+	return r;
+}
+
+/* --- inside the image (CONFIG_IKCONFIG) --- */
+
+/* The compressed kernel is followed by its size, unless its format says that itself. */
+static size_t packed_len(const uint8_t *p, size_t len)
+{
+	return len > 4 && (p[0] != 0x1f || p[1] != 0x8b) ? len - 4 : len;
+}
+
+static int read_embedded(const uint8_t *packed, size_t len, char **ret)
+{
+	static const char start[] = "IKCFG_ST", end[] = "IKCFG_ED";
+	_cleanup_free_ char *kernel = NULL;
+	const char *from, *to;
+	size_t n;
+	int r = kexec_unpack(packed, packed_len(packed, len), KERNEL_MAX, &kernel, &n);
+
+	if (r < 0)
+		return r;
+	from = memmem(kernel, n, start, sizeof(start) - 1);
+	if (!from)
+		return -ENODATA;
+	from += sizeof(start) - 1;
+	to = memmem(from, n - (size_t)(from - kernel), end, sizeof(end) - 1);
+	return to ? kexec_unpack(from, (size_t)(to - from), CONFIG_MAX, ret, &n) : -ENODATA;
+}
+
+static int read_image(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret)
+{
+	_cleanup_close_ int fd = machine_open(ctx, k->kernel, O_RDONLY);
+	struct kexec_image image;
+	struct stat st;
+	uint8_t *map;
+	int r = kexec_image_read(ctx, k->kernel, &image);
+
+	if (fd < 0 || r < 0)
+		return fd < 0 ? fd : r;
+	if (fstat(fd, &st) < 0 || !image.payload_len ||
+	    !range_ok(image.payload, image.payload_len, (uint64_t)st.st_size))
+		return -ENODATA;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r = read_embedded(map + image.payload, image.payload_len, ret);
+	munmap(map, (size_t)st.st_size);
+	return r;
+}
+
+/* --- the text --- */
+
+int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text)
+{
+	_cleanup_free_ char *running = NULL;
+	int r = read_beside(ctx, k, ret_text);
+
+	if (r < 0 && machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) == 0 &&
+	    strcmp(running, k->version) == 0)
+		r = read_gz(ctx, "/proc/config.gz", ret_text);
+	if (r < 0)
+		r = read_image(ctx, k, ret_text);
+	return r == -ENOMEM || r == 0 ? r : -ENODATA;
+}
+
+char kexec_config_get(const char *text, const char *option)
+{
+	size_t n = strlen(option);
+
+	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
+		if (strncmp(l, option, n) == 0 && l[n] == '=')
+			return l[n + 1] == 'y' || l[n + 1] == 'm' ? l[n + 1] : 'y';
+	return 'n';
+}

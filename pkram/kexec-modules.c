@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The modules that the next kernel will find: in /lib/modules and in its initrd.
+ */
+#include "kexec-unpack.h"
+#include "kexec.h"
+#include "machine.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+/* modules.builtin of a kernel that has everything in it has some 100 KiB. */
+#define BUILTIN_MAX (8 * MIB)
+
+static char same_char(char c)
+{
+	return c == '-' ? '_' : c;
+}
+
+/* "kernel/drivers/nvdimm/nd_e820.ko.xz", up to what ends a line or a path, is nd_e820. */
+static bool names_module(const char *path, size_t len, const char *name)
+{
+	const char *slash = memrchr(path, '/', len), *at = slash ? slash + 1 : path;
+	size_t n = strlen(name);
+
+	if ((size_t)(path + len - at) < n + 3 || strncmp(at + n, ".ko", 3) != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (same_char(at[i]) != same_char(name[i]))
+			return false;
+	return true;
+}
+
+static bool lists(const char *text, const char *name)
+{
+	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
+		if (names_module(l, strcspn(l, ":\n"), name))
+			return true;
+	return false;
+}
+
+enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name)
+{
+	return lists(m->builtin, name) ? KEXEC_MODULE_BUILTIN :
+	       lists(m->loadable, name) ? KEXEC_MODULE_LOADABLE : KEXEC_MODULE_ABSENT;
+}
+
+void kexec_modules_done(struct kexec_modules *m)
+{
+	free(m->loadable);
+	free(m->builtin);
+	*m = (struct kexec_modules){ 0 };
+}
+
+int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_modules *ret)
+{
+	_cleanup_(kexec_modules_done) struct kexec_modules m = { 0 };
+	char dep[320], builtin[320];
+	int r;
+
+	snprintf(dep, sizeof(dep), "/lib/modules/%.255s/modules.dep", version);
+	snprintf(builtin, sizeof(builtin), "/lib/modules/%.255s/modules.builtin", version);
+	r = machine_read(ctx, dep, &m.loadable, NULL);
+	if (r < 0)
+		return r;
+	r = machine_read(ctx, builtin, &m.builtin, NULL);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret = m;
+	m = (struct kexec_modules){ 0 };
+	return 0;
+}
+
+/* --- in an initrd --- */
+
+struct look {
+	const char *version;
+	struct kexec_initrd *initrd;
+	FILE *loadable;
+	bool ours, others;	/* modules of that version, of another one */
+};
+
+/* Behind "lib/modules/" of a path; NULL elsewhere. */
+static const char *below_modules(const char *path)
+{
+	static const char *const heads[] = { "lib/modules/", "usr/lib/modules/" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++)
+		if (strncmp(path, heads[i], strlen(heads[i])) == 0)
+			return path + strlen(heads[i]);
+	return NULL;
+}
+
+static bool is_pkram(const char *path)
+{
+	static const char *const paths[] = { "sbin/pkram", "usr/sbin/pkram", "bin/pkram",
+					     "usr/bin/pkram" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (strcmp(path, paths[i]) == 0)
+			return true;
+	return false;
+}
+
+static int look_at(void *arg, const char *path, struct kexec_entry *entry)
+{
+	struct look *l = arg;
+	size_t n = strlen(l->version);
+	const char *below;
+	bool module;
+
+	path += strspn(path, "./");
+	below = below_modules(path);
+	l->initrd->has_pkram |= is_pkram(path);
+	if (!below || !strchr(below, '/'))
+		return 0;
+	module = strstr(below, ".ko") != NULL;
+	if (strncmp(below, l->version, n) != 0 || below[n] != '/') {
+		l->others |= module;
+		return 0;
+	}
+	l->ours |= module;
+	if (module && !strchr(path, '\n'))
+		fprintf(l->loadable, "%s\n", path);
+	if (strcmp(below + n, "/modules.builtin") == 0 && !l->initrd->modules.builtin)
+		l->initrd->modules.builtin = kexec_entry_text(entry, BUILTIN_MAX);
+	return 0;
+}
+
+static int look_through(const void *bytes, size_t len, const char *version,
+			struct kexec_initrd *initrd)
+{
+	struct look l = { .version = version, .initrd = initrd };
+	size_t size;
+	int r;
+
+	l.loadable = open_memstream(&initrd->modules.loadable, &size);
+	if (!l.loadable)
+		return -ENOMEM;
+	r = kexec_unpack_initrd(bytes, len, look_at, &l);
+	if (fclose(l.loadable) != 0 && r == 0)
+		r = -ENOMEM;
+	initrd->other_version = l.others && !l.ours;
+	return r;
+}
+
+int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
+		      struct kexec_initrd *ret)
+{
+	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
+	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+	struct stat st;
+	void *map;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!st.st_size)
+		return -EBADMSG;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r = look_through(map, (size_t)st.st_size, version, &initrd);
+	munmap(map, (size_t)st.st_size);
+	if (r < 0)
+		return r;
+	*ret = initrd;
+	initrd = (struct kexec_initrd){ { 0 } };
+	return 0;
+}
+
+void kexec_initrd_done(struct kexec_initrd *i)
+{
+	kexec_modules_done(&i->modules);
+}

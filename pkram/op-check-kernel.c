@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The next kernel: that it can be loaded, and that it will have the drivers of the memory.
+ */
+#include "op-check.h"
+
+/* --- kernel --- */
+
+static int refuse_image(struct check *c, const struct kexec_image *image)
+{
+	_cleanup_free_ char *remedy = NULL;
+	const char *path = c->kernel.kernel;
+
+	if (image->kind == KEXEC_IMAGE_UNIFIED) {
+		if (asprintf(&remedy,
+			     "take its parts out: objcopy --dump-section .linux=VMLINUZ "
+			     "--dump-section .initrd=INITRD %s /dev/null, and name them with "
+			     "--kernel and --initrd", path) < 0) {
+			remedy = NULL;
+			return -ENOMEM;
+		}
+		pkram_log_refusal(c->ctx, remedy,
+				  "%s is a unified kernel image, which kexec cannot load", path);
+	} else if (image->kind == KEXEC_IMAGE_EFI) {
+		pkram_log_refusal(c->ctx, "name a Linux kernel with --kernel",
+				  "%s is an EFI program for the firmware to start, and no bzImage",
+				  path);
+	} else if (image->kind == KEXEC_IMAGE_UNKNOWN) {
+		pkram_log_refusal(c->ctx, "name another one with --kernel",
+				  "%s is not a kernel that kexec loads (a bzImage)", path);
+	} else {
+		pkram_log_refusal(c->ctx, "name another one with --kernel",
+				  "%s has no 64-bit entry (boot protocol %u.%02u)", path,
+				  image->protocol >> 8, image->protocol & 0xff);
+	}
+	return -EUCLEAN;
+}
+
+int check_kernel(struct check *c)
+{
+	int r = kexec_kernel_choose(c->ctx, c->o->kernel, c->o->initrd, &c->kernel);
+
+	if (r < 0)
+		return r;
+	r = kexec_image_read(c->ctx, c->kernel.kernel, &c->image);
+	if (r < 0)
+		return log_error_errno(c->ctx, r, "kernel %s: %m", c->kernel.kernel);
+	if (c->image.kind != KEXEC_IMAGE_BZIMAGE || !c->image.boots_64)
+		return refuse_image(c, &c->image);
+	check_note(c, "%s: %s, %s%s", c->kernel.version, c->kernel.kernel,
+		   c->kernel.initrd ? "initrd " : "no initrd",
+		   c->kernel.initrd ? c->kernel.initrd : "");
+	return 0;
+}
+
+/* --- initrd --- */
+
+/* What cannot be looked into may be right all the same: kexec and the kernel do not need us. */
+int check_initrd(struct check *c)
+{
+	const char *path = c->kernel.initrd;
+	int r;
+
+	if (!path) {
+		check_note(c, "the kernel starts without one");
+		return 0;
+	}
+	r = kexec_initrd_read(c->ctx, path, c->kernel.version, &c->initrd);
+	if (r == -ENOMEM)
+		return r;
+	c->have_initrd = r == 0;
+	errno = -r;
+	if (r == -EOPNOTSUPP)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "install libarchive",
+			       "%s: cannot be looked into without libarchive", path);
+	else if (r == -EBADMSG)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "see whether it is whole",
+			       "%s: not an initrd that can be read to its end", path);
+	else if (r < 0)
+		return log_error_errno(c->ctx, r, "initrd %s: %m", path);
+	else if (c->initrd.other_version)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "name the right one with --initrd",
+			       "%s holds modules of another kernel than %s", path,
+			       c->kernel.version);
+	else
+		check_note(c, "%s: %s", path,
+			   c->initrd.has_pkram ? "restores by itself: pkram is inside" :
+						 "pkram is not inside");
+	return 0;
+}
+
+/* --- drivers --- */
+
+struct driver {
+	const char *module, *option;
+	bool pmem, devdax, soft, nfit;	/* for which memory it is needed */
+};
+
+static const struct driver drivers[] = {
+	{ "nd_e820", "CONFIG_X86_PMEM_LEGACY", .pmem = true },
+	{ "nfit", "CONFIG_ACPI_NFIT", .nfit = true },
+	{ "nd_pmem", "CONFIG_BLK_DEV_PMEM", .pmem = true, .nfit = true },
+	{ "dax_pmem", "CONFIG_DEV_DAX_PMEM", .devdax = true },
+	{ "device_dax", "CONFIG_DEV_DAX", .devdax = true, .soft = true },
+	{ "dax_hmem", "CONFIG_DEV_DAX_HMEM", .soft = true },
+};
+
+static bool needs_driver(const struct check *c, const struct driver *d)
+{
+	for (size_t i = 0; i < c->all.n; i++) {
+		const struct machine_device *m = &c->all.v[i].device;
+		bool on_nd = m->legacy || !m->soft_reserved;
+
+		if ((d->pmem && m->legacy) || (d->soft && m->soft_reserved) ||
+		    (d->nfit && on_nd && !m->legacy) ||
+		    (d->devdax && on_nd && m->kind == MACHINE_DEVICE_DEVDAX))
+			return true;
+	}
+	return false;
+}
+
+struct known {
+	struct kexec_modules modules;
+	bool have_modules;
+	char *config;	/* NULL: not to be had */
+};
+
+static void known_done(struct known *k)
+{
+	kexec_modules_done(&k->modules);
+	free(k->config);
+}
+
+static int refuse_driver(struct check *c, const struct driver *d, const char *why)
+{
+	_cleanup_free_ char *remedy = NULL;
+
+	if (asprintf(&remedy, "build it with %s, install the package that has its modules, or name "
+		     "another kernel with --kernel", d->option) < 0) {
+		remedy = NULL;
+		return -ENOMEM;
+	}
+	pkram_log_refusal(c->ctx, remedy, "kernel %s lacks the driver %s%s", c->kernel.version,
+			  d->module, why);
+	return -EUCLEAN;
+}
+
+/* The initrd that restores needs the driver inside. */
+static int check_initrd_driver(struct check *c, const struct driver *d)
+{
+	pkram_log_refusal(c->ctx,
+			  "add it to the initrd (/etc/initramfs-tools/modules and "
+			  "update-initramfs -u, or dracut --add-drivers)",
+			  "%s holds pkram, and not the module %s that it needs", c->kernel.initrd,
+			  d->module);
+	return -EUCLEAN;
+}
+
+static int check_driver(struct check *c, const struct known *k, const struct driver *d)
+{
+	enum kexec_module installed = k->have_modules ? kexec_modules_find(&k->modules, d->module) :
+							KEXEC_MODULE_ABSENT;
+	bool inside = c->have_initrd && kexec_modules_find(&c->initrd.modules, d->module);
+	char config = k->config ? kexec_config_get(k->config, d->option) : '?';
+
+	if (installed == KEXEC_MODULE_BUILTIN || config == 'y')
+		return 0;
+	if (c->have_initrd && c->initrd.has_pkram && !inside)
+		return check_initrd_driver(c, d);
+	if (installed == KEXEC_MODULE_LOADABLE || inside)
+		return 0;
+	if (k->have_modules || config == 'n')
+		return refuse_driver(c, d, config == 'n' ? ", by its configuration" : "");
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+		       "see to it that the next system has the modules of this version",
+		       config == 'm' ? "kernel %s has the driver %s as a module, and there is no "
+				       "/lib/modules of its version" :
+				       "kernel %s: cannot tell whether it has the driver %s: neither "
+				       "its configuration nor its modules are here",
+		       c->kernel.version, d->module);
+	return 0;
+}
+
+int check_drivers(struct check *c)
+{
+	_cleanup_(known_done) struct known k = { .have_modules = false };
+	int r, bad = 0;
+
+	r = kexec_modules_read(c->ctx, c->kernel.version, &k.modules);
+	k.have_modules = r == 0;
+	if (r == 0 || r == -ENOENT)
+		r = kexec_config_read(c->ctx, &c->kernel, &k.config);
+	if (r < 0 && r != -ENODATA)
+		return log_error_errno(c->ctx, r, "kernel %s: cannot look for its drivers: %m",
+				       c->kernel.version);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		r = needs_driver(c, &drivers[i]) ? check_driver(c, &k, &drivers[i]) : 0;
+		if (r == -ENOMEM)
+			return r;
+		bad = r < 0 ? r : bad;
+	}
+	if (bad == 0)
+		check_note(c, "kernel %s has what the memory needs", c->kernel.version);
+	return bad;
+}

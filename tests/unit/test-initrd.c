@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The files of the next kernel: its image's header, its modules, its configuration, and what is
+ * found in initrds of all shapes.
+ */
+#include "kexec.h"
+#include "sysroot.h"
+
+/* --- cpio --- */
+
+static void cpio_add(FILE *f, const char *path, const char *text)
+{
+	size_t n = strlen(path) + 1, len = strlen(text);
+
+	fprintf(f, "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", 1, 0100644, 0, 0,
+		1, 0, (unsigned int)len, 0, 0, 0, 0, (unsigned int)n, 0);
+	fwrite(path, n, 1, f);
+	for (size_t i = (110 + n) % 4; i % 4; i++)
+		fputc(0, f);
+	fwrite(text, len, 1, f);
+	for (size_t i = len % 4; i % 4; i++)
+		fputc(0, f);
+}
+
+static void cpio_end(FILE *f, size_t zeros)
+{
+	cpio_add(f, "TRAILER!!!", "");
+	for (size_t i = 0; i < zeros; i++)
+		fputc(0, f);
+}
+
+/* What the compressed part of a usual initrd holds, as two archives. */
+static void put_main(FILE *f)
+{
+	cpio_add(f, "./usr/lib/modules/6.1/kernel/drivers/nvdimm/nd_e820.ko", "x");
+	cpio_add(f, "usr/lib/modules/6.1/kernel/drivers/dax/device-dax.ko.zst", "y");
+	cpio_add(f, "usr/lib/modules/6.1/modules.builtin", "kernel/drivers/nvdimm/nd_pmem.ko\n");
+	cpio_end(f, 3);
+	cpio_add(f, "usr/sbin/pkram", "ELF");
+	cpio_add(f, "big", "0123456789012345678901234567890123456789");
+	cpio_end(f, 512);
+}
+
+/* An initrd: microcode in an archive of its own, then the main part through the filter. */
+static void put_initrd(struct sysroot *s, const char *filter)
+{
+	_cleanup_free_ char *command = NULL, *path = sysroot_path(s, "/initrd");
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	cpio_add(f, "kernel/x86/microcode/GenuineIntel.bin", "microcode");
+	cpio_end(f, 700);
+	fclose(f);
+	assert_true(asprintf(&command, "%s >>%s", filter, path) >= 0);
+	f = popen(command, "w");
+	assert_non_null(f);
+	put_main(f);
+	assert_int_equal(pclose(f), 0);
+}
+
+static void test_initrd(void **state)
+{
+	static const char *const filters[] = { "cat", "gzip -1", "xz -1 --check=crc32", "bzip2",
+					       "zstd -q", "lz4 -lq" };
+	struct sysroot *s = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+		char which[64];
+
+		snprintf(which, sizeof(which), "which %.*s >/dev/null",
+			 (int)strcspn(filters[i], " "), filters[i]);
+		if (system(which) != 0)
+			continue;
+		put_initrd(s, filters[i]);
+		assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), 0);
+		assert_true(initrd.has_pkram);
+		assert_false(initrd.other_version);
+		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e820"),
+				 KEXEC_MODULE_LOADABLE);
+		assert_int_equal(kexec_modules_find(&initrd.modules, "device_dax"),
+				 KEXEC_MODULE_LOADABLE);
+		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_pmem"),
+				 KEXEC_MODULE_BUILTIN);
+		assert_int_equal(kexec_modules_find(&initrd.modules, "dax_pmem"),
+				 KEXEC_MODULE_ABSENT);
+		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e82"),
+				 KEXEC_MODULE_ABSENT);
+		kexec_initrd_done(&initrd);
+		assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.12", &initrd), 0);
+		assert_true(initrd.other_version);
+	}
+}
+
+static void test_bad_initrd(void **state)
+{
+	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+	_cleanup_free_ char *path = NULL;
+	struct sysroot *s = *state;
+	struct stat st;
+
+	sysroot_text(s, "/initrd", "");
+	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -EBADMSG);
+	sysroot_text(s, "/initrd", "no archive of any kind");
+	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -EBADMSG);
+	assert_int_equal(kexec_initrd_read(s->ctx, "/none", "6.1", &initrd), -ENOENT);
+	/* Cut off at any place: never a crash, and no archive is taken for whole in its middle. */
+	put_initrd(s, "gzip -1");
+	path = sysroot_path(s, "/initrd");
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t len = st.st_size - 20; len > 0; len -= 7) {
+		assert_int_equal(truncate(path, len), 0);
+		if (kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd) == 0) {
+			assert_false(initrd.has_pkram);
+			kexec_initrd_done(&initrd);
+		}
+	}
+}
+
+static void test_modules(void **state)
+{
+	_cleanup_(kexec_modules_done) struct kexec_modules m = { 0 };
+	struct sysroot *s = *state;
+
+	assert_int_equal(kexec_modules_read(s->ctx, "6.1", &m), -ENOENT);
+	sysroot_text(s, "/lib/modules/6.1/modules.dep",
+		     "kernel/a/nd-e820.ko: kernel/a/libnvdimm.ko\nkernel/b/dax_pmem.ko.xz:\n");
+	assert_int_equal(kexec_modules_read(s->ctx, "6.1", &m), 0);
+	assert_int_equal(kexec_modules_find(&m, "nd_e820"), KEXEC_MODULE_LOADABLE);
+	assert_int_equal(kexec_modules_find(&m, "dax_pmem"), KEXEC_MODULE_LOADABLE);
+	assert_int_equal(kexec_modules_find(&m, "pmem"), KEXEC_MODULE_ABSENT);
+	assert_int_equal(kexec_modules_find(&m, "libnvdimm"), KEXEC_MODULE_ABSENT);
+}
+
+/* --- configurations --- */
+
+static void put_embedded(struct sysroot *s, const char *path)
+{
+	_cleanup_free_ char *command = NULL, *dir = sysroot_path(s, "");
+	uint8_t image[8192] = { 0 };
+	_cleanup_free_ char *packed = NULL;
+	size_t len;
+
+	/* A "kernel" with a configuration in it, packed twice as the real one is. */
+	assert_true(asprintf(&command,
+			     "cd %s && { echo code; printf IKCFG_ST; echo CONFIG_DEV_DAX=m | gzip; "
+			     "printf IKCFG_ED; echo data; } | xz -c --check=crc32 >packed && "
+			     "printf size >>packed", dir) >= 0);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(machine_read(s->ctx, "/packed", &packed, &len), 0);
+	sysroot_kernel(s, path, "6.9");
+	{
+		_cleanup_free_ char *head = NULL;
+		size_t n;
+
+		assert_int_equal(machine_read(s->ctx, path, &head, &n), 0);
+		memcpy(image, head, n);
+	}
+	/* setup_sects is 4: the payload's offset counts from 5 sectors on. */
+	image[0x249] = 0x06;
+	image[0x24c] = (uint8_t)len;
+	image[0x24d] = (uint8_t)(len >> 8);
+	memcpy(image + 5 * 512 + 0x600, packed, len);
+	sysroot_write(s, path, image, sizeof(image));
+}
+
+static void test_config(void **state)
+{
+	struct kexec_kernel k = { .kernel = (char *)"/k/vmlinuz-6.9", .version = (char *)"6.9" };
+	struct sysroot *s = *state;
+	char *text = NULL;
+
+	sysroot_kernel(s, "/k/vmlinuz-6.9", "6.9");
+	assert_int_equal(kexec_config_read(s->ctx, &k, &text), -ENODATA);
+	put_embedded(s, "/k/vmlinuz-6.9");
+	assert_int_equal(kexec_config_read(s->ctx, &k, &text), 0);
+	assert_int_equal(kexec_config_get(text, "CONFIG_DEV_DAX"), 'm');
+	free(text);
+	sysroot_text(s, "/lib/modules/6.9/config", "CONFIG_A=y\n# CONFIG_B is not set\n");
+	assert_int_equal(kexec_config_read(s->ctx, &k, &text), 0);
+	assert_int_equal(kexec_config_get(text, "CONFIG_A"), 'y');
+	assert_int_equal(kexec_config_get(text, "CONFIG_B"), 'n');
+	assert_int_equal(kexec_config_get(text, "CONFIG_DEV_DAX"), 'n');
+	free(text);
+	sysroot_text(s, "/k/config-6.9", "CONFIG_A=m\nCONFIG_AB=\"text\"\n");
+	assert_int_equal(kexec_config_read(s->ctx, &k, &text), 0);
+	assert_int_equal(kexec_config_get(text, "CONFIG_A"), 'm');
+	assert_int_equal(kexec_config_get(text, "CONFIG_AB"), 'y');
+	free(text);
+}
+
+/* --- images --- */
+
+/* A PE file with one section; `certificates`: bytes in its table. */
+static void put_pe(struct sysroot *s, const char *path, const char *section, uint8_t certificates)
+{
+	uint8_t pe[1024] = { 'M', 'Z' };
+
+	pe[0x3c] = 0x80;
+	memcpy(pe + 0x80, "PE\0\0\x64\x86\x01", 7);
+	pe[0x80 + 20] = 240;
+	pe[0x98] = 0x0b;
+	pe[0x99] = 0x02;
+	pe[0x98 + 108] = 16;
+	pe[0x98 + 112 + 8 * 4 + 4] = certificates;
+	snprintf((char *)pe + 0x98 + 240, 8, "%s", section);
+	sysroot_write(s, path, pe, sizeof(pe));
+}
+
+static void test_image(void **state)
+{
+	struct sysroot *s = *state;
+	struct kexec_image image;
+
+	sysroot_kernel(s, "/k", "6.9-x");
+	assert_int_equal(kexec_image_read(s->ctx, "/k", &image), 0);
+	assert_int_equal(image.kind, KEXEC_IMAGE_BZIMAGE);
+	assert_string_equal(image.version, "6.9-x");
+	assert_true(image.boots_64);
+	assert_false(image.is_signed);
+	sysroot_text(s, "/k", "text");
+	assert_int_equal(kexec_image_read(s->ctx, "/k", &image), 0);
+	assert_int_equal(image.kind, KEXEC_IMAGE_UNKNOWN);
+	put_pe(s, "/k", ".text", 0);
+	assert_int_equal(kexec_image_read(s->ctx, "/k", &image), 0);
+	assert_int_equal(image.kind, KEXEC_IMAGE_EFI);
+	assert_int_equal(image.machine, 0x8664);
+	assert_false(image.is_signed);
+	put_pe(s, "/k", ".linux", 8);
+	assert_int_equal(kexec_image_read(s->ctx, "/k", &image), 0);
+	assert_int_equal(image.kind, KEXEC_IMAGE_UNIFIED);
+	assert_true(image.is_signed);
+	assert_int_equal(kexec_image_read(s->ctx, "/none", &image), -ENOENT);
+}
+
+#define INITRD_TEST(f) cmocka_unit_test_setup_teardown(f, sysroot_setup, sysroot_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		INITRD_TEST(test_initrd), INITRD_TEST(test_bad_initrd), INITRD_TEST(test_modules),
+		INITRD_TEST(test_config), INITRD_TEST(test_image),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
