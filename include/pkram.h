@@ -670,6 +670,12 @@ enum pkram_stage_flags {
 	PKRAM_STAGE_VERIFY = 1 << 2,		/* read all that is saved, against its checksums */
 };
 
+enum pkram_stage_method {
+	PKRAM_STAGE_METHOD_AUTO,	/* as FILE; as LOAD where the kernel has only that */
+	PKRAM_STAGE_METHOD_FILE,	/* kexec_file_load: the kernel places the new one */
+	PKRAM_STAGE_METHOD_LOAD,	/* kexec_load, into memory that is clear of all regions */
+};
+
 /**
  * struct pkram_stage_options
  * @struct_size: sizeof(struct pkram_stage_options)
@@ -679,6 +685,7 @@ enum pkram_stage_flags {
  * @command_line: the whole of it instead; NULL: the running one. Not both
  * @leave_behind: names of nodes whose source may have changed since they were saved
  * @n_leave_behind: how many; 0: @leave_behind may be NULL
+ * @method: how the kernel is loaded
  */
 struct pkram_stage_options {
 	size_t struct_size;
@@ -689,6 +696,7 @@ struct pkram_stage_options {
 	const char *command_line;
 	const char *const *leave_behind;
 	size_t n_leave_behind;
+	enum pkram_stage_method method;
 };
 
 enum pkram_check_result {

@@ -2,126 +2,19 @@
 /*
  * Loading a kernel with kexec-tools, and jumping.
  *
- * Always by the file syscall (-s): the kernel then places the image in what it knows to be RAM.
- * The other way (-c, still the default of kexec -l) places it by the firmware's map, which does
- * not know memmap=, and destroys a region at the top of RAM.
+ * By the file syscall (-s) wherever there is one: the kernel then places the image in what it knows
+ * to be RAM. The other way (-c, still the default of kexec -l) places it by the firmware's map,
+ * which does not know memmap=, and destroys a region at the top of RAM: so it gets bounds, and
+ * what it did is looked at before the load counts (kexec-bounds.c).
  */
+#include "kexec-bounds.h"
+#include "kexec-run.h"
 #include "kexec.h"
 #include "machine.h"
 
-#include <ctype.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include <inttypes.h>
 
-extern char **environ;
-
-/* --- programs --- */
-
-/* Administrators' PATH may lack sbin. Relative entries are passed over: this runs as root. */
-char *kexec_find_program(const char *name)
-{
-	const char *path = getenv("PATH");
-	_cleanup_free_ char *dirs = NULL;
-	char *save = NULL;
-
-	if (asprintf(&dirs, "%s:/usr/sbin:/sbin:/usr/bin:/bin", path ? path : "") < 0) {
-		dirs = NULL;
-		return NULL;
-	}
-	for (char *d = strtok_r(dirs, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
-		_cleanup_free_ char *full = NULL;
-		struct stat st;
-
-		if (*d != '/')
-			continue;
-		if (asprintf(&full, "%s/%s", d, name) < 0) {
-			full = NULL;
-			return NULL;
-		}
-		if (stat(full, &st) == 0 && S_ISREG(st.st_mode) && access(full, X_OK) == 0)
-			return TAKE_PTR(full);
-	}
-	return NULL;
-}
-
-/* Reads to the end, whatever comes; keeps the last line that says something. */
-static void read_last_line(int fd, char *last, size_t size)
-{
-	char line[512];
-	size_t n = 0;
-	FILE *f = fdopen(fd, "r");
-
-	*last = '\0';
-	if (!f) {
-		close(fd);
-		return;
-	}
-	for (int c; (c = getc(f)) != EOF;) {
-		if (c != '\n') {
-			if (n < sizeof(line) - 1)
-				line[n++] = isprint(c) ? (char)c : ' ';
-			continue;
-		}
-		line[n] = '\0';
-		if (n)
-			snprintf(last, size, "%s", line);
-		n = 0;
-	}
-	line[n] = '\0';
-	if (n)
-		snprintf(last, size, "%s", line);
-	fclose(f);
-}
-
-static int spawn(const char *program, char *const argv[], int out, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t fa;
-	int r = posix_spawn_file_actions_init(&fa);
-
-	if (r)
-		return -r;
-	r = posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&fa, out, 1);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&fa, out, 2);
-	if (!r)
-		r = posix_spawn(ret_pid, program, &fa, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&fa);
-	return -r;
-}
-
-int kexec_run(struct pkram_ctx *ctx, const char *program, char *const argv[])
-{
-	char last[512];
-	int fds[2], status, r;
-	pid_t pid;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	r = spawn(program, argv, fds[1], &pid);
-	close(fds[1]);
-	if (r < 0) {
-		close(fds[0]);
-		return log_error_errno(ctx, r, "%s: %m", program);
-	}
-	read_last_line(fds[0], last, sizeof(last));
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -errno;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	if (WIFSIGNALED(status))
-		pkram_log_error(ctx, "%s%s%s: killed by signal %d", program, argv[1] ? " " : "",
-				argv[1] ? argv[1] : "", WTERMSIG(status));
-	else
-		pkram_log_error(ctx, "%s%s%s failed (%d)%s%s", program, argv[1] ? " " : "",
-				argv[1] ? argv[1] : "", WEXITSTATUS(status), *last ? ": " : "",
-				last);
-	return -EIO;
-}
+/* --- what the kernel allows --- */
 
 /* -EUCLEAN where kexec-tools are missing. */
 static int kexec_program(struct pkram_ctx *ctx, char **ret)
@@ -132,8 +25,6 @@ static int kexec_program(struct pkram_ctx *ctx, char **ret)
 	pkram_log_error(ctx, "no kexec program: install kexec-tools");
 	return -EUCLEAN;
 }
-
-/* --- what the kernel allows --- */
 
 int kexec_possible(struct pkram_ctx *ctx)
 {
@@ -171,13 +62,27 @@ bool kexec_loaded(struct pkram_ctx *ctx)
 	return machine_read_u64(ctx, "/sys/kernel/kexec_loaded", &loaded) == 0 && loaded;
 }
 
-/* --- load, unload, jump --- */
+/* --- load, unload --- */
 
+/* That there is no kexec_file_load, and not that it refused. */
+static bool has_no_file_syscall(const struct kexec_told *told)
+{
+	return strstr(told->text, "kexec_file_load not available") ||
+	       strstr(told->text, "Function not implemented");
+}
+
+/* Either way unloads what either way has loaded. */
 static int run_unload(struct pkram_ctx *ctx, char *program)
 {
-	char *argv[] = { "kexec", "-s", "-u", NULL };
-	int r = kexec_run(ctx, program, argv);
+	char *by_file[] = { "kexec", "-s", "-u", NULL }, *by_load[] = { "kexec", "-c", "-u", NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+	int r = kexec_run_told(ctx, program, by_file, &told);
 
+	if (r < 0)
+		return r;
+	r = !kexec_told_done_well(&told) && has_no_file_syscall(&told) ?
+		    kexec_run(ctx, program, by_load) :
+		    kexec_told_judge(ctx, program, by_file, &told);
 	if (r < 0)
 		return r;
 	if (kexec_loaded(ctx)) {
@@ -198,41 +103,106 @@ int kexec_unload(struct pkram_ctx *ctx)
 	return r < 0 ? r : run_unload(ctx, program);
 }
 
-static int run_load(struct pkram_ctx *ctx, char *program, const struct kexec_kernel *k,
-		    const char *line)
-{
-	_cleanup_free_ char *kernel = machine_path(ctx, k->kernel), *initrd = NULL;
-	_cleanup_free_ char *initrd_arg = NULL, *line_arg = NULL;
-	char *argv[7] = { "kexec", "-s", "-l", kernel };
-	int n = 4;
+/* The arguments that say what to load. */
+struct what {
+	char *kernel, *initrd, *line;
+};
 
-	if (!kernel)
+static void what_done(struct what *w)
+{
+	free(w->kernel);
+	free(w->initrd);
+	free(w->line);
+}
+
+static int what_to_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line,
+			struct what *ret)
+{
+	_cleanup_free_ char *initrd = k->initrd ? machine_path(ctx, k->initrd) : NULL;
+
+	ret->kernel = machine_path(ctx, k->kernel);
+	if (!ret->kernel || (k->initrd && !initrd))
 		return -ENOMEM;
-	if (k->initrd) {
-		initrd = machine_path(ctx, k->initrd);
-		if (!initrd || asprintf(&initrd_arg, "--initrd=%s", initrd) < 0) {
-			initrd_arg = NULL;
-			return -ENOMEM;
-		}
-		argv[n++] = initrd_arg;
-	}
-	if (asprintf(&line_arg, "--command-line=%s", line) < 0) {
-		line_arg = NULL;
+	if (initrd && asprintf(&ret->initrd, "--initrd=%s", initrd) < 0) {
+		ret->initrd = NULL;
 		return -ENOMEM;
 	}
-	argv[n] = line_arg;
-	return kexec_run(ctx, program, argv);
+	if (asprintf(&ret->line, "--command-line=%s", line) < 0) {
+		ret->line = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The initrd is last: where there is none, the list ends before it. */
+static int load_by_file(struct pkram_ctx *ctx, char *program, const struct what *w,
+			enum kexec_method method, bool *ret_missing)
+{
+	char *argv[] = { "kexec", "-s", "-l", w->kernel, w->line, w->initrd, NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+	int r = kexec_run_told(ctx, program, argv, &told);
+
+	*ret_missing = r == 0 && method == KEXEC_METHOD_AUTO && !kexec_told_done_well(&told) &&
+		       has_no_file_syscall(&told);
+	return r < 0 || *ret_missing ? r : kexec_told_judge(ctx, program, argv, &told);
+}
+
+static int find_bounds(struct pkram_ctx *ctx, const struct kexec_keep *keep, size_t n,
+		       struct kexec_bounds *ret)
+{
+	_cleanup_(machine_ranges_done) struct machine_ranges iomem = { 0 };
+	int r = machine_iomem(ctx, &iomem);
+
+	if (r == 0)
+		r = kexec_bounds_find(&iomem, keep, n, ret);
+	if (r == -ENOSPC)
+		pkram_log_error(ctx, "no piece of RAM below 2 GiB is free of regions and large "
+				     "enough for a new kernel");
+	else if (r < 0)
+		log_error_errno(ctx, r, "/proc/iomem: %m");
+	return r == -ENOSPC ? -EUCLEAN : r;
+}
+
+/* Unloaded again on any doubt. */
+static int load_bounded(struct pkram_ctx *ctx, char *program, const struct what *w,
+			const struct kexec_keep *keep, size_t n)
+{
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+	char min[40], max[40];
+	char *argv[] = { "kexec", "-c", "-d", "-l", w->kernel, min, max, w->line, w->initrd, NULL };
+	struct kexec_bounds bounds;
+	int r = find_bounds(ctx, keep, n, &bounds);
+
+	if (r < 0)
+		return r;
+	snprintf(min, sizeof(min), "--mem-min=%#" PRIx64, bounds.min);
+	snprintf(max, sizeof(max), "--mem-max=%#" PRIx64, bounds.max);
+	pkram_log_info(ctx, "loading by kexec_load, into memory from %#" PRIx64 " to %#" PRIx64,
+		       bounds.min, bounds.max);
+	r = kexec_run_told(ctx, program, argv, &told);
+	if (r == 0)
+		r = kexec_told_judge(ctx, program, argv, &told);
+	if (r == 0)
+		r = kexec_segments_check(ctx, told.text, &bounds, keep, n);
+	if (r < 0 && kexec_loaded(ctx))
+		run_unload(ctx, program);
+	return r;
 }
 
 /*
  * What another loaded before goes first: a load that fails would leave it, with a line that
  * nobody has checked, and it would hide that ours is not there.
  */
-int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line)
+int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line,
+	       enum kexec_method method, const struct kexec_keep *keep, size_t n)
 {
+	_cleanup_(what_done) struct what what = { NULL };
+	bool bounded = method == KEXEC_METHOD_LOAD;
 	_cleanup_free_ char *program = NULL;
 	int r = kexec_program(ctx, &program);
 
+	if (r == 0)
+		r = what_to_load(ctx, k, line, &what);
 	if (r < 0)
 		return r;
 	if (kexec_loaded(ctx)) {
@@ -241,17 +211,22 @@ int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *
 		if (r < 0)
 			return r;
 	}
-	r = run_load(ctx, program, k, line);
+	if (!bounded)
+		r = load_by_file(ctx, program, &what, method, &bounded);
+	if (r == 0 && bounded)
+		r = load_bounded(ctx, program, &what, keep, n);
 	if (r < 0)
 		return r;
 	if (!kexec_loaded(ctx)) {
 		pkram_log_error(ctx,
-				"%s -s -l succeeded, and /sys/kernel/kexec_loaded shows no kernel",
-				program);
+				"%s %s -l succeeded, and /sys/kernel/kexec_loaded shows no kernel",
+				program, bounded ? "-c" : "-s");
 		return -EIO;
 	}
 	return 0;
 }
+
+/* --- jump --- */
 
 int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
 {

@@ -217,13 +217,15 @@ struct kexec_image {
 
 int kexec_image_read(struct pkram_ctx *ctx, const char *path, struct kexec_image *ret);
 
-/* --- its configuration (kexec-config.c) --- */
+/* --- its configuration (kexec-kconfig.c) --- */
 
 /*
  * The text of the kernel's .config: beside it, in /boot, with its modules, in the image itself.
  * -ENODATA (not logged): not to be had.
  */
 int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text);
+/* The running kernel's, without a look into its image. */
+int kexec_config_running(struct pkram_ctx *ctx, char **ret_text);
 /* 'y', 'm' or 'n'. */
 char kexec_config_get(const char *text, const char *option);
 
@@ -257,8 +259,16 @@ void kexec_initrd_done(struct kexec_initrd *i);
 /* Whether kexec -s can work here: kexec_load_disabled, lockdown, the tool. -EUCLEAN with the reason
  * logged. */
 int kexec_possible(struct pkram_ctx *ctx);
-/* Loads by kexec-tools -s and checks /sys/kernel/kexec_loaded. */
-int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line);
+/* How kexec-tools load. */
+enum kexec_method {
+	KEXEC_METHOD_AUTO,	/* by kexec_file_load, or bounded where there is none */
+	KEXEC_METHOD_FILE,	/* -s */
+	KEXEC_METHOD_LOAD,	/* -c, between bounds, into memory that holds none of `keep` */
+};
+
+/* Loads, and checks /sys/kernel/kexec_loaded. */
+int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *line,
+	       enum kexec_method method, const struct kexec_keep *keep, size_t n);
 int kexec_unload(struct pkram_ctx *ctx);
 /* A program of PATH or the sbin directories; malloc'ed, NULL: there is none. */
 char *kexec_find_program(const char *name);

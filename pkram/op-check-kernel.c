@@ -47,6 +47,9 @@ int check_kernel(struct check *c)
 		return log_error_errno(c->ctx, r, "kernel %s: %m", c->kernel.kernel);
 	if (c->image.kind != KEXEC_IMAGE_BZIMAGE || !c->image.boots_64)
 		return refuse_image(c, &c->image);
+	r = kexec_config_read(c->ctx, &c->kernel, &c->config);
+	if (r < 0 && r != -ENODATA)
+		return r;
 	check_note(c, "%s: %s, %s%s", c->kernel.version, c->kernel.kernel,
 		   c->kernel.initrd ? "initrd " : "no initrd",
 		   c->kernel.initrd ? c->kernel.initrd : "");
@@ -122,13 +125,11 @@ static bool needs_driver(const struct check *c, const struct driver *d)
 struct known {
 	struct kexec_modules modules;
 	bool have_modules;
-	char *config;	/* NULL: not to be had */
 };
 
 static void known_done(struct known *k)
 {
 	kexec_modules_done(&k->modules);
-	free(k->config);
 }
 
 static int refuse_driver(struct check *c, const struct driver *d, const char *why)
@@ -161,7 +162,7 @@ static int check_driver(struct check *c, const struct known *k, const struct dri
 	enum kexec_module installed = k->have_modules ? kexec_modules_find(&k->modules, d->module) :
 							KEXEC_MODULE_ABSENT;
 	bool inside = c->have_initrd && kexec_modules_find(&c->initrd.modules, d->module);
-	char config = k->config ? kexec_config_get(k->config, d->option) : '?';
+	char config = c->config ? kexec_config_get(c->config, d->option) : '?';
 
 	if (installed == KEXEC_MODULE_BUILTIN || config == 'y')
 		return 0;
@@ -175,8 +176,8 @@ static int check_driver(struct check *c, const struct known *k, const struct dri
 		       "see to it that the next system has the modules of this version",
 		       config == 'm' ? "kernel %s has the driver %s as a module, and there is no "
 				       "/lib/modules of its version" :
-				       "kernel %s: cannot tell whether it has the driver %s: neither "
-				       "its configuration nor its modules are here",
+				       "kernel %s: cannot tell whether it has the driver %s: "
+				       "neither its configuration nor its modules are here",
 		       c->kernel.version, d->module);
 	return 0;
 }
@@ -188,9 +189,7 @@ int check_drivers(struct check *c)
 
 	r = kexec_modules_read(c->ctx, c->kernel.version, &k.modules);
 	k.have_modules = r == 0;
-	if (r == 0 || r == -ENOENT)
-		r = kexec_config_read(c->ctx, &c->kernel, &k.config);
-	if (r < 0 && r != -ENODATA)
+	if (r < 0 && r != -ENOENT)
 		return log_error_errno(c->ctx, r, "kernel %s: cannot look for its drivers: %m",
 				       c->kernel.version);
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {

@@ -106,8 +106,8 @@ static bool in_one_range(const struct machine_ranges *map, const struct kexec_ke
 int check_firmware_map(struct check *c)
 {
 	_cleanup_(machine_ranges_done) struct machine_ranges map = { 0 };
-	static const char remedy[] = "reserve memory inside one usable range of the firmware's map, "
-				     "start and size multiples of 16 MiB, and save anew";
+	static const char remedy[] = "reserve memory inside one usable range of the firmware's "
+				     "map, start and size multiples of 16 MiB, and save anew";
 	int k = machine_firmware_map(c->ctx, &map);
 
 	if (k == -ENOENT) {

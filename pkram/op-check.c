@@ -152,11 +152,6 @@ static int check_command_line(struct check *c)
 	return r;
 }
 
-static int check_kexec(struct check *c)
-{
-	return kexec_possible(c->ctx);
-}
-
 /* In the order in which they are worth reading. */
 static const struct check_row rows[] = {
 	{ "region", check_region, 0, CHECK_HAVE_CONTAINERS },
@@ -172,6 +167,9 @@ static const struct check_row rows[] = {
 	{ "other-memory", check_other_memory, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
 	{ "firmware-map", check_firmware_map, CHECK_HAVE_CONTAINERS },
 	{ "kexec", check_kexec },
+	{ "signature", check_signature, CHECK_HAVE_KERNEL },
+	{ "loaded", check_loaded },
+	{ "systemd", check_systemd },
 };
 
 static const char *missing(const struct check *c, const struct check_row *row)
@@ -270,6 +268,7 @@ void check_done(struct check *c)
 	containers_done(&c->all);
 	free(c->keep);
 	kexec_kernel_done(&c->kernel);
+	free(c->config);
 	kexec_initrd_done(&c->initrd);
 	free(c->line);
 	pkram_unref(c->ctx);
@@ -284,6 +283,8 @@ int check_stage_options(struct pkram_ctx *ctx, const struct pkram_stage_options 
 	if (k >= 0)
 		k = op_check_flags(ctx, "staging", o->flags,
 				   PKRAM_STAGE_TRUST_TIMES | PKRAM_STAGE_VERIFY);
+	if (k >= 0 && (unsigned int)o->method > PKRAM_STAGE_METHOD_LOAD)
+		k = log_error_errno(ctx, -EINVAL, "staging: no method %u", (unsigned int)o->method);
 	if (k >= 0 && o->append && o->command_line)
 		k = log_error_errno(
 			ctx, -EINVAL,

@@ -24,8 +24,10 @@ struct check {
 	struct kexec_keep *keep;	/* the memory of each of them, in the same order */
 	struct kexec_kernel kernel;
 	struct kexec_image image;
+	char *config;		/* of the next kernel; NULL: not to be had */
 	struct kexec_initrd initrd;
 	bool have_initrd;	/* it could be looked into */
+	enum kexec_method method;	/* by what is known so far */
 	const char *jump_id;
 	char *line;			/* the next command line */
 
@@ -77,6 +79,12 @@ int check_other_memory(struct check *c);
 int check_kernel(struct check *c);
 int check_initrd(struct check *c);
 int check_drivers(struct check *c);
+
+/* op-check-kexec.c */
+int check_kexec(struct check *c);
+int check_signature(struct check *c);
+int check_loaded(struct check *c);
+int check_systemd(struct check *c);
 
 /* op-check-nodes.c */
 int check_writers(struct check *c);

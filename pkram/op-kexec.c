@@ -116,7 +116,7 @@ static int may_change(const struct pkram_region *region)
 
 static int load(struct pkram_region *region, const struct check *c, struct record *rec)
 {
-	int k = kexec_load(region->ctx, &c->kernel, c->line);
+	int k = kexec_load(region->ctx, &c->kernel, c->line, c->method, c->keep, c->all.n);
 
 	if (k < 0) {
 		/* What was loaded before is gone, too. */

@@ -194,6 +194,22 @@ int parse_options(struct cmd *cmd, const struct option_row *own, bool stop, int 
 	}
 }
 
+int parse_method(const char *word, enum pkram_stage_method *ret)
+{
+	static const char *const names[] = {
+		[PKRAM_STAGE_METHOD_AUTO] = "auto",
+		[PKRAM_STAGE_METHOD_FILE] = "file",
+		[PKRAM_STAGE_METHOD_LOAD] = "load",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(word, names[i]) == 0) {
+			*ret = (enum pkram_stage_method)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
 int usage_error(const struct cmd *cmd, const char *fmt, ...)
 {
 	char *msg;

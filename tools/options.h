@@ -22,5 +22,8 @@ int usage_error(const struct cmd *cmd, const char *fmt, ...) _printf_(2, 3);
 void print_help(struct cmd *cmd, FILE *f);
 void print_verb_help(struct cmd *cmd, const struct verb *verb, FILE *f);
 
+/* "file", "load" or "auto". -EINVAL. */
+int parse_method(const char *word, enum pkram_stage_method *ret);
+
 /* The verb that looks most like the word; NULL when none does. */
 const struct verb *verb_guess(const char *word);

@@ -11,6 +11,7 @@
 static struct {
 	struct pkram_stage_options stage;
 	struct string_list leave_behind;
+	const char *method;
 	bool no_verify;
 } opt = { .stage.struct_size = sizeof(opt.stage), .stage.flags = PKRAM_STAGE_VERIFY };
 
@@ -22,6 +23,8 @@ static const struct option_row options[] = {
 	  &opt.stage.append },
 	{ "command-line", 0, "LINE", "use this command line instead", OPTION_STRING,
 	  &opt.stage.command_line },
+	{ "method", 'm', "HOW", "load by file, load or auto (which takes file)", OPTION_STRING,
+	  &opt.method },
 	{ "leave-behind", 0, "NAME", "its source may have changed; repeatable", OPTION_LIST,
 	  &opt.leave_behind },
 	{ "trust-times", 0, NULL, "do not read the sources again", OPTION_FLAG, &opt.stage.flags,
@@ -182,6 +185,8 @@ static int run_check(struct cmd *cmd, int argc, char **argv)
 	(void)argv;
 	if (opt.stage.append && opt.stage.command_line)
 		return usage_error(cmd, "--append and --command-line exclude each other");
+	if (opt.method && parse_method(opt.method, &opt.stage.method) < 0)
+		return usage_error(cmd, "--method: '%s' is not file, load or auto", opt.method);
 	opt.stage.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.leave_behind.n;
 	if (opt.no_verify)

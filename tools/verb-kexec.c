@@ -10,6 +10,7 @@ static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
 	struct string_list leave_behind;
+	const char *method;
 	bool trust_times;
 	bool verify;
 	bool load_only;
@@ -27,6 +28,8 @@ static const struct option_row options[] = {
 	  &opt.stage.append },
 	{ "command-line", 0, "LINE", "use this command line instead", OPTION_STRING,
 	  &opt.stage.command_line },
+	{ "method", 'm', "HOW", "load by file, load or auto (which takes file)", OPTION_STRING,
+	  &opt.method },
 	{ "load-only", 'l', NULL, "check and load, do not jump", OPTION_BOOL, &opt.load_only },
 	{ "cancel", 'c', NULL, "unload the kernel, forget the jump", OPTION_BOOL, &opt.cancel },
 	{ "leave-behind", 0, "NAME", "jump though its source changed; repeatable", OPTION_LIST,
@@ -43,7 +46,9 @@ static int check_options(const struct cmd *cmd)
 {
 	const struct pkram_stage_options *s = &opt.stage;
 
-	if (opt.cancel && (opt.load_only || s->kernel || s->initrd || s->append ||
+	if (opt.method && parse_method(opt.method, &opt.stage.method) < 0)
+		return usage_error(cmd, "--method: '%s' is not file, load or auto", opt.method);
+	if (opt.cancel && (opt.load_only || opt.method || s->kernel || s->initrd || s->append ||
 			   s->command_line || opt.trust_times || opt.verify || opt.jump.flags ||
 			   opt.leave_behind.n))
 		return usage_error(cmd, "--cancel goes alone");
@@ -82,9 +87,10 @@ static int staged_already(struct pkram_region *region, bool *ret)
 	int r = pkram_region_get_info(region, &info);
 
 	if (r == 0)
-		*ret = !opt.load_only && !opt.verify && !s->kernel && !s->initrd && !s->append &&
-		       !s->command_line && (info.jump == PKRAM_JUMP_STATUS_STAGED ||
-					    info.jump == PKRAM_JUMP_STATUS_ARMED);
+		*ret = !opt.load_only && !opt.verify && !opt.method && !s->kernel &&
+		       !s->initrd && !s->append && !s->command_line &&
+		       (info.jump == PKRAM_JUMP_STATUS_STAGED ||
+			info.jump == PKRAM_JUMP_STATUS_ARMED);
 	return r;
 }
 

@@ -132,7 +132,7 @@ static inline int sysroot_teardown(void **state)
 /*
  * kexec and systemctl, first in PATH: they note their arguments, one a line. Loading and unloading
  * show in kexec_loaded. The file "fail" makes them fail, "die" makes them die, "broken" makes them
- * do nothing.
+ * do nothing, "nofile" is a kernel without kexec_file_load; "segments" is what -d prints.
  */
 static inline int sysroot_setup_programs(void **state)
 {
@@ -149,11 +149,16 @@ static inline int sysroot_setup_programs(void **state)
 			     "  echo first; echo; echo 'kexec_file_load failed: Key was rejected' "
 			     ">&2; exit 7\n"
 			     "fi\n"
+			     "if [ -e $R/nofile ] && [ \"$1\" = -s ]; then\n"
+			     "  echo 'kexec_file_load failed: Function not implemented'; exit 255\n"
+			     "fi\n"
 			     "[ -e $R/die ] && kill -9 $$\n"
 			     "[ -e $R/broken ] && exit 0\n"
 			     "case \"$*\" in\n"
+			     "-c\\ -d\\ -l*) cat $R/segments;\n"
+			     "  echo 1 > $R/sys/kernel/kexec_loaded;;\n"
 			     "-s\\ -l*) echo 1 > $R/sys/kernel/kexec_loaded;;\n"
-			     "-s\\ -u) echo 0 > $R/sys/kernel/kexec_loaded;;\n"
+			     "-?\\ -u) echo 0 > $R/sys/kernel/kexec_loaded;;\n"
 			     "esac\n",
 			     s->dir) >= 0);
 	sysroot_text(s, "/bin/kexec", script);

@@ -214,6 +214,78 @@ static void test_content(void **state)
 	pkram_region_close(region);
 }
 
+/* A configuration of the running kernel, 6.1.0. */
+static void put_config(struct sysroot *s, const char *text)
+{
+	sysroot_text(s, "/boot/config-6.1.0", text);
+}
+
+static void test_kexec(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "kexec", PKRAM_CHECK_OK, "by kexec_file_load", NULL);
+	put_config(s, "CONFIG_KEXEC=y\n# CONFIG_KEXEC_FILE is not set\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_OK, "by kexec_load, bounded", NULL);
+	o.method = PKRAM_STAGE_METHOD_FILE;
+	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, "no kexec_file_load", "--method auto");
+	o.method = PKRAM_STAGE_METHOD_LOAD;
+	put_config(s, "CONFIG_KEXEC_FILE=y\n");
+	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, "no kexec_load", "--method auto");
+	put_config(s, "CONFIG_KEXEC_FILE=y\nCONFIG_KEXEC=y\n");
+	finds(region, &o, "kexec", PKRAM_CHECK_OK, "bounded", NULL);
+	sysroot_text(s, "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, "refuses kexec_load", "--method file");
+	o.method = 7;
+	assert_int_equal(pkram_stage(region, &o), -EINVAL);
+	pkram_region_close(region);
+}
+
+static void test_signature(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "signature", PKRAM_CHECK_OK, "not asked for", NULL);
+	put_config(s, "CONFIG_KEXEC_FILE=y\nCONFIG_KEXEC_SIG_FORCE=y\n");
+	finds(region, NULL, "signature", PKRAM_CHECK_FAILS, "CONFIG_KEXEC_SIG_FORCE", "signed");
+	put_config(s, "CONFIG_KEXEC_FILE=y\n");
+	sysroot_text(s, "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
+	finds(region, NULL, "signature", PKRAM_CHECK_FAILS, "vmlinuz-6.12.0 is not signed", NULL);
+	pkram_region_close(region);
+}
+
+static void test_loaded(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "loaded", PKRAM_CHECK_OK, "no kernel is loaded", NULL);
+	sysroot_text(s, "/sys/kernel/kexec_loaded", "1\n");
+	finds(region, NULL, "loaded", PKRAM_CHECK_WARNING, "pkram has not staged", "kexec -s -u");
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	finds(region, NULL, "loaded", PKRAM_CHECK_OK, "has staged", NULL);
+	pkram_region_close(region);
+}
+
+static void test_systemd(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "systemd", PKRAM_CHECK_OK, "does not run", NULL);
+	sysroot_text(s, "/run/systemd/system/x", "");
+	finds(region, NULL, "systemd", PKRAM_CHECK_WARNING, "has no systemd-kexec.service",
+	      "--no-systemd");
+	sysroot_text(s, "/usr/lib/systemd/system/systemd-kexec.service", "[Unit]\n");
+	finds(region, NULL, "systemd", PKRAM_CHECK_OK, "systemctl kexec", NULL);
+	put_link(s, "/etc/systemd/system/systemd-kexec.service", "/dev/null");
+	finds(region, NULL, "systemd", PKRAM_CHECK_WARNING, "is masked", "unmask");
+	pkram_region_close(region);
+}
+
 #define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, sysroot_teardown_programs)
 
 int main(void)
@@ -226,6 +298,10 @@ int main(void)
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
 		CHECK_TEST(test_content),
+		CHECK_TEST(test_kexec),
+		CHECK_TEST(test_signature),
+		CHECK_TEST(test_loaded),
+		CHECK_TEST(test_systemd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

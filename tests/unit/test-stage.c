@@ -29,10 +29,10 @@ static void test_stage_and_cancel(void **state)
 	assert_true(le64toh(j.staged_at) && !j.armed_at && !j.claimed_at);
 	id_text(&j, id);
 	assert_true(asprintf(&want,
-			     "kexec\n-s\n-l\n%s/boot/vmlinuz-6.12.0\n--initrd=%s/boot/"
-			     "initrd.img-6.12.0\n"
-			     "--command-line=ro memmap=1G!4G pkram.jump=%s",
-			     s->dir, s->dir, id) >= 0);
+			     "kexec\n-s\n-l\n%s/boot/vmlinuz-6.12.0\n"
+			     "--command-line=ro memmap=1G!4G pkram.jump=%s\n"
+			     "--initrd=%s/boot/initrd.img-6.12.0",
+			     s->dir, id, s->dir) >= 0);
 	sysroot_called(s, want);
 	assert_true(sysroot_logged(s, "stream stream, saved "));
 	assert_true(sysroot_logged(s, "running kernel 6.1.0, next kernel 6.12.0"));

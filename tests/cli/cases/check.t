@@ -25,6 +25,9 @@ $ pkram check --sysroot m
 | other-memory skipped region comes first
 | firmware-map skipped region comes first
 | kexec        fails   this kernel is built without kexec
+| signature    skipped kernel comes first
+| loaded       ok      no kernel is loaded yet
+| systemd      ok      does not run: the jump is 'kexec -e'
 ! pkram: the jump is not safe: 3 checks fail
 [1]
 $ pkram check --sysroot m --json | head -n 25

@@ -91,6 +91,19 @@ static int read_image(struct pkram_ctx *ctx, const struct kexec_kernel *k, char 
 
 /* --- the text --- */
 
+int kexec_config_running(struct pkram_ctx *ctx, char **ret_text)
+{
+	_cleanup_free_ char *version = NULL;
+	struct kexec_kernel k = { .kernel = (char *)"/boot/" };
+	int r = read_gz(ctx, "/proc/config.gz", ret_text);
+
+	if (r < 0 && machine_read(ctx, "/proc/sys/kernel/osrelease", &version, NULL) == 0) {
+		k.version = version;
+		r = read_beside(ctx, &k, ret_text);
+	}
+	return r == -ENOMEM || r == 0 ? r : -ENODATA;
+}
+
 int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text)
 {
 	_cleanup_free_ char *running = NULL;
@@ -98,8 +111,8 @@ int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char 
 
 	if (r < 0 && machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) == 0 &&
 	    strcmp(running, k->version) == 0)
-		r = read_gz(ctx, "/proc/config.gz", ret_text);
-	if (r < 0)
+		r = kexec_config_running(ctx, ret_text);
+	if (r < 0 && r != -ENOMEM)
 		r = read_image(ctx, k, ret_text);
 	return r == -ENOMEM || r == 0 ? r : -ENODATA;
 }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What this kernel and this system let kexec do.
+ */
+#include "jump.h"
+#include "op-check.h"
+
+#define SYSTEMD_UNIT "systemd-kexec.service"
+
+/* --- kexec --- */
+
+static bool is_locked_down(struct check *c)
+{
+	_cleanup_free_ char *state = NULL;
+
+	return machine_read(c->ctx, "/sys/kernel/security/lockdown", &state, NULL) == 0 &&
+	       !strstr(state, "[none]");
+}
+
+/* Whether the running kernel is known to be built without the option. */
+static bool is_built_without(const char *config, const char *option)
+{
+	return config && kexec_config_get(config, option) == 'n';
+}
+
+static int refuse_method(struct check *c, const char *why)
+{
+	pkram_log_refusal(c->ctx, "use --method auto",
+			  "this kernel has no %s", why);
+	return -EUCLEAN;
+}
+
+static int choose_method(struct check *c, const char *config)
+{
+	bool no_file = is_built_without(config, "CONFIG_KEXEC_FILE");
+
+	switch (c->o->method) {
+	case PKRAM_STAGE_METHOD_AUTO:
+		c->method = no_file ? KEXEC_METHOD_LOAD : KEXEC_METHOD_AUTO;
+		break;
+	case PKRAM_STAGE_METHOD_FILE:
+		c->method = KEXEC_METHOD_FILE;
+		return no_file ? refuse_method(c, "kexec_file_load (CONFIG_KEXEC_FILE)") : 0;
+	case PKRAM_STAGE_METHOD_LOAD:
+		c->method = KEXEC_METHOD_LOAD;
+		if (is_built_without(config, "CONFIG_KEXEC"))
+			return refuse_method(c, "kexec_load (CONFIG_KEXEC)");
+		break;
+	}
+	if (c->method == KEXEC_METHOD_LOAD && is_locked_down(c)) {
+		pkram_log_refusal(c->ctx, "use --method file, and a signed kernel",
+				  "this kernel is locked down, and refuses kexec_load");
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
+int check_kexec(struct check *c)
+{
+	_cleanup_free_ char *config = NULL;
+	int r = kexec_possible(c->ctx);
+
+	if (r < 0)
+		return r;
+	r = kexec_config_running(c->ctx, &config);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	r = choose_method(c, config);
+	if (r == 0)
+		check_note(c, "%s", c->method == KEXEC_METHOD_LOAD ?
+				  "by kexec_load, bounded to memory that is clear of all regions" :
+				  "by kexec_file_load");
+	return r;
+}
+
+/* --- signature --- */
+
+/* Why only signed kernels load; NULL: others do, too. */
+static const char *wants_signature(struct check *c)
+{
+	_cleanup_free_ char *config = NULL;
+
+	if (is_locked_down(c))
+		return "this kernel is locked down";
+	if (kexec_config_running(c->ctx, &config) == 0 &&
+	    kexec_config_get(config, "CONFIG_KEXEC_SIG_FORCE") == 'y')
+		return "this kernel is built to enforce signatures (CONFIG_KEXEC_SIG_FORCE)";
+	return NULL;
+}
+
+/* kexec_load knows nothing of signatures. */
+int check_signature(struct check *c)
+{
+	const char *why = c->method == KEXEC_METHOD_LOAD ? NULL : wants_signature(c);
+
+	if (!why) {
+		check_note(c, "not asked for");
+		return 0;
+	}
+	if (!c->image.is_signed) {
+		pkram_log_refusal(c->ctx, "name a signed kernel with --kernel",
+				  "%s, and %s is not signed", why, c->kernel.kernel);
+		return -EUCLEAN;
+	}
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+		       "where loading fails with \"Key was rejected\", take a kernel of the "
+		       "distribution that is running",
+		       "%s: it loads only what is signed by a key that it trusts", why);
+	return 0;
+}
+
+/* --- loaded --- */
+
+int check_loaded(struct check *c)
+{
+	struct store_info info;
+	int64_t at;
+	int r;
+
+	if (!kexec_loaded(c->ctx)) {
+		check_note(c, "no kernel is loaded yet");
+		return 0;
+	}
+	r = store_info(c->look.store, &info);
+	if (r < 0)
+		return r;
+	if (jump_status(&info, c->look.boot_id, true, &at) == PKRAM_JUMP_STATUS_STAGED) {
+		check_note(c, "the one that pkram has staged");
+		return 0;
+	}
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+		       "'pkram kexec' loads its own in its place; 'kexec -s -u' unloads it",
+		       "a kernel is loaded that pkram has not staged: its command line is not "
+		       "known, and rebooting may start it");
+	return 0;
+}
+
+/* --- systemd --- */
+
+/* In the directories of units, the first one counts. */
+static bool has_unit(struct check *c, bool *ret_masked)
+{
+	static const char *const dirs[] = { "/etc/systemd/system", "/run/systemd/system",
+					    "/usr/lib/systemd/system", "/lib/systemd/system" };
+
+	*ret_masked = false;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		_cleanup_free_ char *full = NULL;
+		char path[96], target[16];
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/" SYSTEMD_UNIT, dirs[i]);
+		full = machine_path(c->ctx, path);
+		n = full ? readlink(full, target, sizeof(target)) : -1;
+		*ret_masked = n == 9 && memcmp(target, "/dev/null", 9) == 0;
+		if (*ret_masked || machine_exists(c->ctx, path))
+			return true;
+	}
+	return false;
+}
+
+int check_systemd(struct check *c)
+{
+	static const char remedy[] = "use 'pkram kexec --no-systemd' once services are stopped";
+	_cleanup_free_ char *program = NULL;
+	bool masked;
+
+	if (!machine_exists(c->ctx, "/run/systemd/system")) {
+		check_note(c, "does not run: the jump is 'kexec -e'");
+		return 0;
+	}
+	program = kexec_find_program("systemctl");
+	if (!program)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, remedy,
+			       "systemd runs, but there is no systemctl program");
+	else if (!has_unit(c, &masked))
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, remedy,
+			       "systemd has no " SYSTEMD_UNIT);
+	else if (masked)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+			       "systemctl unmask " SYSTEMD_UNIT, SYSTEMD_UNIT " is masked");
+	else
+		check_note(c, "the jump is 'systemctl kexec'");
+	return 0;
+}
