@@ -271,6 +271,7 @@ static int take_entry(struct pkram_ctx *ctx, struct entry *e, struct kexec_kerne
 	pkram_log_info(ctx, "boot entry %s", e->id);
 	ret->kernel = TAKE_PTR(e->kernel);
 	ret->initrd = TAKE_PTR(e->initrd);
+	ret->options = TAKE_PTR(e->options);
 	return 0;
 }
 

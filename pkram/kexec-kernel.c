@@ -199,7 +199,7 @@ static int newest_in_boot(struct pkram_ctx *ctx, char **ret_kernel)
 		*ret_kernel = strdup(plain[i]);
 		return *ret_kernel ? 0 : -ENOMEM;
 	}
-	pkram_log_error(ctx, "no kernel in /boot: name one with --kernel");
+	pkram_log_refusal(ctx, "name one with --kernel", "no kernel in /boot");
 	return -ENOENT;
 }
 
@@ -305,5 +305,6 @@ void kexec_kernel_done(struct kexec_kernel *k)
 	free(k->kernel);
 	free(k->initrd);
 	free(k->version);
+	free(k->options);
 	*k = (struct kexec_kernel){ 0 };
 }

@@ -165,6 +165,7 @@ int kexec_plan_line(struct pkram_ctx *ctx, const char *line, const struct kexec_
 struct kexec_kernel {
 	char *kernel, *initrd;	/* paths; initrd NULL where there is none */
 	char *version;		/* of the kernel, from its header or name */
+	char *options;		/* of the boot entry that names it; NULL: no entry does */
 };
 
 /* <0, 0, >0 by age, as package managers and boot loaders order versions (kexec-version.c). */
@@ -190,6 +191,11 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);
 /* GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word; NULL: none. */
 const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word);
+/*
+ * The command line that GRUB gives to the kernel at its first menu entry (kexec-grub.c), without
+ * variables. -ENODATA (not logged): there is no grub.cfg, or no such entry in it.
+ */
+int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret);
 /* What a plain reboot would start, or as told; initrd "" stands for none. */
 int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *initrd,
 			struct kexec_kernel *ret);

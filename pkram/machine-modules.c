@@ -196,3 +196,43 @@ void machine_load_devdax(struct pkram_ctx *ctx)
 		load(ctx, kmod, names[i]);
 	kmod_unref(kmod);
 }
+
+/* --- what modprobe is told --- */
+
+static bool same_module(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+			return false;
+	return *a == *b;
+}
+
+static bool config_has(struct kmod_config_iter *iter, const char *name)
+{
+	bool found = false;
+
+	while (iter && !found && kmod_config_iter_next(iter)) {
+		const char *value = kmod_config_iter_get_value(iter);
+
+		/* An install command that only says no keeps it away, too. */
+		found = same_module(kmod_config_iter_get_key(iter), name) &&
+			(!value || strstr(value, "/false") || strstr(value, "/true"));
+	}
+	if (iter)
+		kmod_config_iter_free_iter(iter);
+	return found;
+}
+
+bool machine_module_blacklisted(struct pkram_ctx *ctx, const char *name)
+{
+	_cleanup_free_ char *etc = machine_path(ctx, "/etc/modprobe.d");
+	_cleanup_free_ char *run = machine_path(ctx, "/run/modprobe.d");
+	_cleanup_free_ char *lib = machine_path(ctx, "/lib/modprobe.d");
+	const char *paths[] = { etc, run, lib, NULL };
+	struct kmod_ctx *kmod = etc && run && lib ? kmod_new(NULL, paths) : NULL;
+	bool found = kmod && (config_has(kmod_config_get_blacklists(kmod), name) ||
+			      config_has(kmod_config_get_install_commands(kmod), name));
+
+	kmod_unref(kmod);
+	return found;
+}

@@ -147,6 +147,8 @@ int machine_device_node(struct pkram_ctx *ctx, dev_t rdev, bool block, char **re
  * memory that has no device yet, and binds to device_dax what no driver holds.
  */
 int machine_load_modules(struct pkram_ctx *ctx);
+/* Whether modprobe's configuration keeps the module from being loaded by an alias. */
+bool machine_module_blacklisted(struct pkram_ctx *ctx, const char *name);
 
 /* Loads what makes devdax devices of pmem. */
 void machine_load_devdax(struct pkram_ctx *ctx);

@@ -166,10 +166,14 @@ static const struct check_row rows[] = {
 	{ "reservation", check_reservation, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
 	{ "other-memory", check_other_memory, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
 	{ "firmware-map", check_firmware_map, CHECK_HAVE_CONTAINERS },
+	{ "kmem", check_kmem,
+	  CHECK_HAVE_CONTAINERS | CHECK_HAVE_KERNEL | CHECK_HAVE_LINE },
+	{ "devices", check_devices, CHECK_HAVE_CONTAINERS },
 	{ "kexec", check_kexec },
 	{ "signature", check_signature, CHECK_HAVE_KERNEL },
 	{ "loaded", check_loaded },
 	{ "systemd", check_systemd },
+	{ "cold-boot", check_cold_boot, CHECK_HAVE_CONTAINERS },
 };
 
 static const char *missing(const struct check *c, const struct check_row *row)

@@ -86,6 +86,13 @@ int check_signature(struct check *c);
 int check_loaded(struct check *c);
 int check_systemd(struct check *c);
 
+/* op-check-next.c */
+int check_kmem(struct check *c);
+int check_devices(struct check *c);
+
+/* op-check-loader.c */
+int check_cold_boot(struct check *c);
+
 /* op-check-nodes.c */
 int check_writers(struct check *c);
 int check_nodes(struct check *c);

@@ -286,6 +286,121 @@ static void test_systemd(void **state)
 	pkram_region_close(region);
 }
 
+/* Soft Reserved memory at 1 GiB under a dax device whose bytes are the file's. */
+static void put_soft_reserved(struct sysroot *s)
+{
+	static const char dir[] = "/sys/devices/platform/hmem.0/dax0.0";
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/resource", dir);
+	sysroot_text(s, path, "0x40000000\n");
+	snprintf(path, sizeof(path), "%s/size", dir);
+	sysroot_text(s, path, "1073741824\n");
+	snprintf(path, sizeof(path), "%s/uevent", dir);
+	sysroot_text(s, path, "DEVNAME=pmem0\n");
+	snprintf(path, sizeof(path), "%s/subsystem", dir);
+	put_link(s, path, "../../../../bus/dax");
+	sysroot_text(s, "/sys/bus/dax/uevent", "");
+	put_link(s, "/sys/bus/dax/devices/dax0.0", "../../../devices/platform/hmem.0/dax0.0");
+	sysroot_text(s, "/proc/iomem", "40000000-7fffffff : Soft Reserved\n");
+	sysroot_remove(s, "/sys/class/block/pmem0");
+	put_firmware(s, 1, "0x100000", "0xbfffffff", "System RAM");
+}
+
+static void test_kmem(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, "no region is Soft Reserved", NULL);
+	put_soft_reserved(s);
+	put_boot(s, BOOT_A, "ro memmap=1G%1G-1+0xefffffff", "176");
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_DEV_DAX=y\nCONFIG_DEV_DAX_HMEM=y\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, "kmem is kept away", NULL);
+	sysroot_text(s, "/boot/config-6.12.0",
+		     "CONFIG_DEV_DAX=y\nCONFIG_DEV_DAX_HMEM=y\nCONFIG_DEV_DAX_KMEM=m\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep", "kernel/drivers/dax/kmem.ko:\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "blacklist kmem");
+	o.append = "modprobe.blacklist=nouveau,kmem";
+	finds(region, &o, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	o.append = "memhp_default_state=offline";
+	finds(region, &o, "kmem", PKRAM_CHECK_WARNING, "stays unused", NULL);
+	sysroot_text(s, "/etc/modprobe.d/pkram.conf", "blacklist kmem\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/etc/modprobe.d/pkram.conf", "install kmem /bin/false\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/boot/config-6.12.0",
+		     "CONFIG_DEV_DAX=y\nCONFIG_DEV_DAX_HMEM=y\nCONFIG_DEV_DAX_KMEM=y\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory",
+	      "memhp_default_state=offline");
+	pkram_region_close(region);
+}
+
+static void test_devices(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "devices", PKRAM_CHECK_OK, NULL, NULL);
+	put_link(s, "/sys/devices/platform/e820_pmem/driver",
+		 "../../../bus/platform/drivers/ramdax");
+	finds(region, NULL, "devices", PKRAM_CHECK_WARNING, "ramdax has divided",
+	      "driver_override");
+	pkram_region_close(region);
+}
+
+/* grub.cfg as update-grub writes it, with the words for one kernel. */
+static void put_grub(struct sysroot *s, const char *words)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "menuentry 'Debian' {\n\tlinux /boot/vmlinuz-6.12.0 root=/dev/vda1 ro %s $more\n"
+		 "\tinitrd /boot/initrd.img-6.12.0\n}\n"
+		 "menuentry 'Debian, old' {\n\tlinux /boot/vmlinuz-6.1.0 root=/dev/vda1 ro\n}\n",
+		 words);
+	sysroot_text(s, "/boot/grub/grub.cfg", text);
+}
+
+static void test_cold_boot(void **state)
+{
+	static const char entry[] = "/boot/loader/entries/a.conf";
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "cannot tell which", NULL);
+	put_grub(s, "quiet");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING,
+	      "pmem:/dev/pmem0: the boot loader does not reserve its memory",
+	      "set memmap=1G!4G in the boot loader");
+	put_grub(s, "memmap=512M!4G");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "does not reserve", NULL);
+	/* Any spelling, quoted and escaped as GRUB has it. */
+	put_grub(s, "\"memmap=1024M!0x100000000\" memmap=64K\\$0x18690000");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, "reserves the memory, too", NULL);
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"quiet\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "the next update-grub drops it",
+	      "GRUB_CMDLINE_LINUX");
+	sysroot_text(s, "/etc/default/grub",
+		     "GRUB_CMDLINE_LINUX=\"quiet memmap=1024M!0x100000000\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* Boot entries. */
+	sysroot_remove(s, "/boot/grub/grub.cfg");
+	sysroot_remove(s, "/etc/default/grub");
+	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions root=/dev/vda1 ro\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "does not reserve", NULL);
+	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions root=/dev/vda1\n"
+			       "options memmap=1G!4G\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/etc/kernel/cmdline", "root=/dev/vda1\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "of kernels to come", NULL);
+	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions ${kernelopts}\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "cannot tell which", NULL);
+	pkram_region_close(region);
+}
+
 #define CHECK_TEST(f) cmocka_unit_test_setup_teardown(f, stage_setup, sysroot_teardown_programs)
 
 int main(void)
@@ -302,6 +417,9 @@ int main(void)
 		CHECK_TEST(test_signature),
 		CHECK_TEST(test_loaded),
 		CHECK_TEST(test_systemd),
+		CHECK_TEST(test_kmem),
+		CHECK_TEST(test_devices),
+		CHECK_TEST(test_cold_boot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

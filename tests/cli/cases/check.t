@@ -13,7 +13,8 @@ $ pkram check --sysroot m
 | CHECK        RESULT  REASON
 | region       fails   file:DIR/region: a file does not survive the jump
 |                        -> save into reserved memory
-| kernel       fails   no kernel in /boot: name one with --kernel
+| kernel       fails   no kernel in /boot
+|                        -> name one with --kernel
 | initrd       skipped kernel comes first
 | drivers      skipped region comes first
 | command-line ok      ro quiet pkram.jump=00000000000000000000000000000000
@@ -24,10 +25,13 @@ $ pkram check --sysroot m
 | reservation  skipped region comes first
 | other-memory skipped region comes first
 | firmware-map skipped region comes first
+| kmem         skipped region comes first
+| devices      skipped region comes first
 | kexec        fails   this kernel is built without kexec
 | signature    skipped kernel comes first
 | loaded       ok      no kernel is loaded yet
 | systemd      ok      does not run: the jump is 'kexec -e'
+| cold-boot    skipped region comes first
 ! pkram: the jump is not safe: 3 checks fail
 [1]
 $ pkram check --sysroot m --json | head -n 25
@@ -51,9 +55,9 @@ $ pkram check --sysroot m --json | head -n 25
 |       "findings": [
 |         {
 |           "result": "fails",
-|           "reason": "no kernel in /boot: name one with --kernel"
+|           "reason": "no kernel in /boot",
+|           "remedy": "name one with --kernel"
 |         }
 |       ]
 |     },
-|     {
 ! pkram: the jump is not safe: 3 checks fail

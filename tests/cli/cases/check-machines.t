@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# needs: root
+# The checks on recorded machines that have a region.
+
+$ . $CLI_SOURCE/tests/cli/machine.sh
+
+The region is at the top of 64 GiB, with crashkernel= beside it; nothing of it is in the boot loader.
+
+$ machine crashkernel 48G 8G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=8G!48G'
+$ checks
+| pkram: the jump is safe; 1 check warns
+| CHECK        RESULT  REASON
+| region       ok      pmem:/dev/pmem0: 8192 MiB at 0xc00000000
+| kernel       ok      6.1.0-41-amd64: /boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64
+| initrd       ok      /boot/initrd.img-6.1.0-41-amd64: pkram is not inside
+| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
+| command-line ok      root=UUID=UUID ro quiet crashkernel=512M,high memmap=8G!48G pkram.jump=00000000000000000000000000000000
+| nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
+| writers      ok      no node is being written
+| sources      ok      0 trees compared with what was saved
+| content      ok      not read
+| reservation  ok      the next command line keeps the memory of 1 container
+| other-memory ok      the next command line keeps what the running one does
+| firmware-map ok      inside usable ranges
+| kmem         ok      no region is Soft Reserved memory
+| devices      ok      each container has a piece of reserved memory of its own
+| kexec        ok      by kexec_file_load
+| signature    ok      not asked for
+| loaded       ok      no kernel is loaded yet
+| systemd      ok      does not run: the jump is 'kexec -e'
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 0
+$ checks --command-line 'ro memmap=8G!47G'
+| pkram: the jump is not safe: 1 check fails
+| CHECK        RESULT  REASON
+| region       ok      pmem:/dev/pmem0: 8192 MiB at 0xc00000000
+| kernel       ok      6.1.0-41-amd64: /boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64
+| initrd       ok      /boot/initrd.img-6.1.0-41-amd64: pkram is not inside
+| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
+| command-line ok      ro memmap=8G!47G pkram.jump=00000000000000000000000000000000
+| nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
+| writers      ok      no node is being written
+| sources      ok      0 trees compared with what was saved
+| content      ok      not read
+| reservation  fails   pmem:/dev/pmem0: memmap=8G!47G on the next command line is moved against its memory, which is memmap=8G!48G: give the right line with --command-line
+| other-memory warning crashkernel=512M,high is on the running command line, and not on the next
+|                        -> put it there, too, if it is still needed
+| firmware-map ok      inside usable ranges
+| kmem         ok      no region is Soft Reserved memory
+| devices      ok      each container has a piece of reserved memory of its own
+| kexec        ok      by kexec_file_load
+| signature    ok      not asked for
+| loaded       ok      no kernel is loaded yet
+| systemd      ok      does not run: the jump is 'kexec -e'
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 1
+
+A small machine whose next kernel has no driver, and whose grub.cfg knows the word.
+
+$ machine 'small-*' 1G 256M && kernel 6.1.0-41-cloud-amd64 nd_pmem && reserve 'memmap=256M!1G'
+$ mkdir -p m/boot/grub
+$ printf '\tlinux\t/boot/vmlinuz-6.1.0-41-cloud-amd64 root=/dev/vda1 ro memmap=256M!1G\n' >m/boot/grub/grub.cfg
+$ checks | grep -v ' ok '
+| pkram: the jump is not safe: 1 check fails
+| CHECK        RESULT  REASON
+| drivers      fails   kernel 6.1.0-41-cloud-amd64 lacks the driver nd_e820
+|                        -> build it with CONFIG_X86_PMEM_LEGACY, install the package that has its modules, or name another kernel with --kernel
+| cold-boot    warning memmap=256M!1G stands in grub.cfg, and not in /etc/default/grub: the next update-grub drops it
+|                        -> add it to GRUB_CMDLINE_LINUX in /etc/default/grub
+| exit 1
+
+A server of 1 TiB, loaded for another use, and a kernel that asks for signatures.
+
+$ machine server-1t-two-nodes 512G 256G && kernel 6.12.57+deb13-amd64 nd_e820 nd_pmem
+$ echo 1 >m/sys/kernel/kexec_loaded; mkdir -p m/sys/kernel/security
+$ echo 'none [integrity] confidentiality' >m/sys/kernel/security/lockdown
+$ checks --append 'memmap=256G!512G nokaslr' | grep -v ' ok '
+| pkram: the jump is not safe: 1 check fails
+| CHECK        RESULT  REASON
+| signature    fails   this kernel is locked down, and /boot/vmlinuz-6.12.57+deb13-amd64 is not signed
+|                        -> name a signed kernel with --kernel
+| loaded       warning a kernel is loaded that pkram has not staged: its command line is not known, and rebooting may start it
+|                        -> 'pkram kexec' loads its own in its place; 'kexec -s -u' unloads it
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 1
+$ checks --append 'memmap=256G!512G' --method load | grep -v ' ok '
+| pkram: the jump is not safe: 1 check fails
+| CHECK        RESULT  REASON
+| kexec        fails   this kernel is locked down, and refuses kexec_load
+|                        -> use --method file, and a signed kernel
+| loaded       warning a kernel is loaded that pkram has not staged: its command line is not known, and rebooting may start it
+|                        -> 'pkram kexec' loads its own in its place; 'kexec -s -u' unloads it
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 1
+
+Four words already: a fifth one.
+
+$ machine memmap-words 28G 1G && kernel 6.12.57+deb13-amd64 nd_e820 nd_pmem
+$ checks --append 'memmap=1G!28G' | grep -v ' ok '
+| pkram: the jump is not safe: 1 check fails
+| CHECK        RESULT  REASON
+| reservation  fails   the next command line has 5 memmap= words, and the kernel avoids only the first 4 when it places itself: join them with commas into 4, or pkram kexec --append nokaslr
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 1
+$ checks --command-line 'ro memmap=1G!28G,4G!8G' | grep -v ' ok '
+| pkram: the jump is safe; 2 checks warn
+| CHECK        RESULT  REASON
+| other-memory warning the 64 KiB at 0x18690000 that the running command line reserves ($) are ordinary memory to the next kernel
+|                        -> put its memmap= on the next line, too, if it is still needed
+|              warning the 524288 KiB at 0x500000000 that the running command line reserves ($) are ordinary memory to the next kernel
+|                        -> put its memmap= on the next line, too, if it is still needed
+|              warning the 2097152 KiB at 0x600000000 that the running command line reserves (%) are ordinary memory to the next kernel
+|                        -> put its memmap= on the next line, too, if it is still needed
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 0
+$ checks --json | head -n 3
+| {
+|   "safe": false,
+|   "checks": [
+
+A laptop that starts boot entries.
+
+$ machine laptop-uefi 8G 2G && kernel 6.12.57+deb13-amd64 nd_e820 nd_pmem
+$ checks --kernel /boot/vmlinuz-6.12.57+deb13-amd64 --append 'memmap=2G!8G' | grep -v ' ok '
+| pkram: the jump is safe; 1 check warns
+| CHECK        RESULT  REASON
+| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
+|                        -> see to it that the boot loader gives it the memmap= words
+| exit 0
+$ machine_end
