@@ -22,7 +22,7 @@ static int kexec_program(struct pkram_ctx *ctx, char **ret)
 	*ret = kexec_find_program("kexec");
 	if (*ret)
 		return 0;
-	pkram_log_error(ctx, "no kexec program: install kexec-tools");
+	pkram_log_refusal(ctx, "install kexec-tools", "no kexec program");
 	return -EUCLEAN;
 }
 
