@@ -47,13 +47,14 @@ $ pkram export no/where; pkram export ''; pkram export
 ! pkram: export: an empty word is no FILE; see 'pkram export --help'
 ! pkram: export: FILE is missing; see 'pkram export --help'
 [2]
-$ pkram export --json json | tail -n 8
+$ pkram export --json json | tail -n 9
 | {
 |   "verb": "export",
 |   "nodes": 5,
 |   "files": 8,
 |   "bytes": 8808735,
 |   "seconds": T,
+|   "gb_per_s": R,
 |   "threads": N
 | }
 $ mkdir small; mount -t tmpfs -o size=2M tmpfs small; pkram export small/file; ls small; umount small

@@ -19,11 +19,11 @@ $ pkram --help
 |   regions   list the memory that could hold a region
 |   region    convert a region's device, raw or devdax
 |   plan      propose a place for a region, set it in the boot loader
-|   export    write all nodes to a file, verified
-|   import    copy the nodes of an exported file into the region
 |   check     say whether the jump is safe, and what to do if not
 |   kexec     start the next kernel, once it is sure to keep the region
 |   report    show where the time of the last jump went
+|   export    write all nodes to a file, verified
+|   import    copy the nodes of an exported file into the region
 |   help      print this help, or that of a verb
 |
 | Options, before or after the verb:

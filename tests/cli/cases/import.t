@@ -31,6 +31,7 @@ $ second import --force --json copy
 |   "files": 2,
 |   "bytes": 12290,
 |   "seconds": T,
+|   "gb_per_s": R,
 |   "threads": N
 | }
 ! pkram: 2 nodes were saved by an earlier boot: 'pkram restore --stale' and 'pkram get --stale' serve them
