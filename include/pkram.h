@@ -363,15 +363,25 @@ enum pkram_remove_flags {
 int pkram_node_remove(struct pkram_region *region, const char *const *names, size_t n_names,
 		      uint64_t flags);
 
+/* What a call that copies or verifies did. */
+struct pkram_transfer {
+	uint64_t nodes;
+	uint64_t files;			/* of trees: inodes of all types */
+	uint64_t bytes;			/* copied, or read; of trees, their images */
+	uint64_t ns;			/* wall clock */
+	uint64_t small_pages;		/* restored bytes that huge pages would take faster */
+	unsigned int threads;		/* at most at work at once */
+};
+
 /*
  * Checks every byte of @names against its checksum, in parallel, whatever boot saved them.
  * @names: may be NULL where @n_names is 0: all nodes
- * @ret_bytes: how many were read; may be NULL
+ * @ret_transfer: nodes, bytes, time and threads; may be NULL
  *
  * -EBADMSG: damage, with all of it logged; -ENOENT: no such node.
  */
 int pkram_verify(struct pkram_region *region, const char *const *names, size_t n_names,
-		 uint64_t *ret_bytes);
+		 struct pkram_transfer *ret_transfer);
 
 /* --- trees --------------------------------------------------------------------------------- */
 
@@ -400,16 +410,6 @@ struct pkram_save_options {
 struct pkram_save_item {
 	const char *path;
 	const char *name;
-};
-
-/* What a save or restore did. */
-struct pkram_transfer {
-	uint64_t nodes;
-	uint64_t files;			/* inodes of all types */
-	uint64_t bytes;			/* copied, of the trees' images */
-	uint64_t ns;			/* wall clock */
-	uint64_t small_pages;		/* restored bytes that huge pages would take faster */
-	unsigned int threads;		/* that copied */
 };
 
 /*

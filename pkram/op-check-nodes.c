@@ -202,7 +202,7 @@ int check_sources(struct check *c)
 /* --- content: what is damaged may still be saved again --- */
 
 struct verified {
-	uint64_t bytes;
+	struct pkram_transfer read;
 	struct pkram_ctx *quiet;
 };
 
@@ -223,7 +223,7 @@ static int verify_node(struct check *c, const struct container *at,
 
 	if (n->damaged)
 		return 0;	/* the nodes' check says so */
-	k = op_verify_name(loud ? c->ctx : v->quiet, at->store, n->name, &v->bytes);
+	k = op_verify_name(loud ? c->ctx : v->quiet, at->store, n->name, &v->read);
 	if (k == -EBADMSG && loud)
 		pkram_log_refusal(c->ctx, "save it again, remove it, or use --leave-behind",
 				  "%s: %s is damaged", at->spec, n->name);
@@ -250,6 +250,6 @@ int check_content(struct check *c)
 	k = each_node(c, verify_node, &v);
 	pkram_unref(v.quiet);
 	if (k == 0)
-		check_note(c, "%llu bytes are what was saved", (unsigned long long)v.bytes);
+		check_note(c, "%llu bytes are what was saved", (unsigned long long)v.read.bytes);
 	return k;
 }

@@ -512,7 +512,7 @@ static int build_or_leave(struct restore *r, struct restore_tree *t)
 /* All is verified before the first tree appears, also what can only be built after that. */
 static int check_nested(struct restore *r, struct restore_tree *t)
 {
-	uint64_t read = 0;
+	struct pkram_transfer read = { 0 };
 	int k = op_verify_reader(r->region->ctx, t->reader, &read);
 
 	if (k != -EBADMSG)

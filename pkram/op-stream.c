@@ -302,7 +302,7 @@ struct pkram_stream *pkram_discard_save(struct pkram_stream *stream)
 static int check_survived(struct pkram_stream *s)
 {
 	const struct store_node *n = store_reader_node(s->reader);
-	uint64_t read = 0;
+	struct pkram_transfer read = { 0 };
 	int k;
 
 	if (!op_is_stale(s->region, n))

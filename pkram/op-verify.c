@@ -129,7 +129,7 @@ bool op_log_damaged(struct pkram_ctx *ctx, struct store_reader *reader, const ui
 	return any;
 }
 
-int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t *read)
+int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct pkram_transfer *t)
 {
 	const struct store_node *n = store_reader_node(reader);
 	unsigned int threads = ctx_threads(ctx, n->windows);
@@ -143,7 +143,8 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_
 			     verify_window, &v);
 	if (k >= 0 && op_log_damaged(ctx, reader, v.damaged))
 		k = -EBADMSG;
-	*read += v.done;
+	t->bytes += v.done;
+	t->threads = MAX(t->threads, threads);
 	op_bounce_free(v.bounce);
 	free(v.damaged);
 	return k;
@@ -185,7 +186,8 @@ static int check_copies(struct pkram_ctx *ctx, struct store_reader *reader)
 	return k;
 }
 
-int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name, uint64_t *read)
+int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
+		   struct pkram_transfer *t)
 {
 	struct store_reader *reader;
 	int k;
@@ -193,22 +195,24 @@ int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
 	k = store_reader_open(store, name, &reader);
 	if (k < 0)
 		return k;
-	k = op_verify_reader(ctx, reader, read);
+	k = op_verify_reader(ctx, reader, t);
 	if (k >= 0)
 		k = check_copies(ctx, reader);
+	t->nodes++;
 	store_reader_close(reader);
 	return k;
 }
 
 int pkram_verify(struct pkram_region *region, const char *const *names, size_t n_names,
-		 uint64_t *ret_bytes)
+		 struct pkram_transfer *ret_transfer)
 {
 	struct pkram_node_list *list = NULL;
-	uint64_t read = 0;
+	struct pkram_transfer t = { 0 };
+	int64_t start = op_clock();
 	int k = 0, bad = 0;
 
 	for (size_t i = 0; i < n_names && k >= 0; i++) {
-		k = op_verify_name(region->ctx, region->store, names[i], &read);
+		k = op_verify_name(region->ctx, region->store, names[i], &t);
 		if (k == -EBADMSG)
 			bad = k, k = 0;
 	}
@@ -227,7 +231,7 @@ int pkram_verify(struct pkram_region *region, const char *const *names, size_t n
 			bad = -EBADMSG;
 			continue;
 		}
-		k = op_verify_name(region->ctx, region->store, n->name, &read);
+		k = op_verify_name(region->ctx, region->store, n->name, &t);
 		/* Removed since it was listed: nothing of it is left to be damaged. */
 		if (k == -EBADMSG || k == -ENOENT)
 			bad = k == -EBADMSG ? k : bad, k = 0;
@@ -235,7 +239,8 @@ int pkram_verify(struct pkram_region *region, const char *const *names, size_t n
 	pkram_node_list_free(list);
 	if (k < 0 || bad < 0)
 		return k < 0 ? k : bad;
-	if (ret_bytes)
-		*ret_bytes = read;
+	t.ns = (uint64_t)(op_clock() - start);
+	if (ret_transfer)
+		*ret_transfer = t;
 	return 0;
 }

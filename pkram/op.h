@@ -96,10 +96,11 @@ int op_yield_end(struct op_yield *y, int k);
  */
 int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n);
 
-/* Checks one node's windows in parallel; damage is logged. `read` counts verified bytes. */
-int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t *read);
+/* Checks one node's windows in parallel; damage is logged. `t` counts bytes and threads. */
+int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct pkram_transfer *t);
 /* The same of the node of that name, with the second copies of what is stored twice. */
-int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name, uint64_t *read);
+int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
+		   struct pkram_transfer *t);
 /* Logs what a damaged range of a node's logical space means: node, offset in the region, files. */
 void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t off, uint64_t len);
 /* The same for each run of damaged windows (a byte for each window); whether there was any. */

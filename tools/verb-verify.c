@@ -7,24 +7,20 @@
 static int run_verify(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_region_info info;
-	uint64_t bytes, ns;
+	struct pkram_transfer t;
 	int r;
 
 	r = open_region_to_look(cmd, &region);
-	if (r == 0)
-		r = pkram_region_get_info(region, &info);
 	if (r < 0)
 		return exit_code(r);
 	progress_begin();
 	catch_signals(-1);
-	r = pkram_verify(region, (const char *const *)argv, (size_t)argc, &bytes);
-	ns = progress_ns();
+	r = pkram_verify(region, (const char *const *)argv, (size_t)argc, &t);
 	progress_end();
 	if (r == 0)
 		print_summary(cmd, &(struct summary){
-			.did = "verified", .nodes = argc ? (uint64_t)argc : info.nodes,
-			.bytes = bytes, .ns = ns });
+			.did = "verified", .nodes = t.nodes, .bytes = t.bytes, .ns = t.ns,
+			.threads = t.threads });
 	return exit_code(r);
 }
 

@@ -252,22 +252,24 @@ static void test_damage(void **state)
 	uint8_t bytes[64], *big = malloc(MIB);
 	const char *names[] = { "s", "t" }, *none = "none";
 	struct pkram_transfer t = { .nodes = 77 };
-	uint64_t read = 77;
+	struct pkram_transfer read = { .bytes = 77 };
 	struct pkram_stream *s;
 
 	make_tree(f);
 	assert_int_equal(put(f->region, "s", MIB + 64, 4), 0);
 	assert_int_equal(pkram_save_trees(f->region, &item, 1, NULL, NULL), 0);
 	assert_int_equal(pkram_verify(f->region, names, 2, &read), 0);
-	assert_true(read > 3 * MIB);
-	read = 77;
+	assert_true(read.bytes > 3 * MIB);
+	assert_int_equal(read.nodes, 2);
+	assert_true(read.threads > 0);
+	read.bytes = 77;
 	assert_fails(f, pkram_verify(f->region, &none, 1, &read), -ENOENT, none);
 
 	fill(big, MIB, 4);
 	damage(f, big, 64);
 	assert_int_equal(pkram_verify(f->region, names, 2, &read), -EBADMSG);
 	assert_int_equal(pkram_verify(f->region, names + 1, 1, NULL), 0);
-	assert_int_equal(read, 77);
+	assert_int_equal(read.bytes, 77);
 	assert_int_equal(pkram_prepare_load(f->region, "s", 0, &s), 0);
 	memset(bytes, 0x5a, sizeof(bytes));
 	assert_fails(f, (int)pkram_read(s, bytes, sizeof(bytes)), -EBADMSG, "s");
@@ -305,7 +307,7 @@ static void test_cancel(void **state)
 	struct pkram_region_info before, after;
 	struct pkram_transfer t = { .nodes = 77 };
 	int fd = temp_fd(f, 3 * MIB, 6);
-	uint64_t read = 77;
+	struct pkram_transfer read = { .bytes = 77 };
 	struct pkram_stream *s;
 
 	make_tree(f);
@@ -329,7 +331,7 @@ static void test_cancel(void **state)
 	assert_int_equal(pkram_verify(f->region, NULL, 0, &read), -ECANCELED);
 	assert_int_equal(pkram_restore_trees(f->region, NULL, 0, &to, &t), -ECANCELED);
 	assert_true(f->reports >= 2);
-	assert_int_equal(read, 77);
+	assert_int_equal(read.bytes, 77);
 	assert_int_equal(t.nodes, 77);
 	assert_int_equal(rmdir(f->out), 0);
 	assert_int_equal(pkram_prepare_load(f->region, "s", 0, &s), 0);

@@ -15,7 +15,8 @@ $ pkram verify --json
 |   "nodes": 2,
 |   "bytes": 5242882,
 |   "seconds": T,
-|   "gb_per_s": R
+|   "gb_per_s": R,
+|   "threads": N
 | }
 $ pkram verify a nothing
 ! pkram: file:DIR/region: no node named nothing
