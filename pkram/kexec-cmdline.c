@@ -11,9 +11,6 @@
 
 #include <stdio.h>
 
-/* Bytes of a command line without its NUL: x86's COMMAND_LINE_SIZE is 2048. */
-#define LINE_MAX_BYTES 2047u
-
 #define JUMP_WORD "pkram.jump"
 
 /* The kernel's isspace(): 0xa0 is one, too. */
@@ -180,11 +177,11 @@ int kexec_command_line(struct pkram_ctx *ctx, const char *command_line, const ch
 		r = -ENOMEM;
 	if (r < 0)
 		return r;
-	if (len && len - 1 > LINE_MAX_BYTES) {
+	if (len && len - 1 > KEXEC_LINE_BYTES) {
 		pkram_log_error(ctx,
 				"the next command line has %zu bytes, the kernel reads %u: give a "
 				"shorter one with --command-line",
-				len - 1, LINE_MAX_BYTES);
+				len - 1, KEXEC_LINE_BYTES);
 		return -E2BIG;
 	}
 	if (len)

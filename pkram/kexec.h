@@ -13,6 +13,9 @@ struct machine_ranges;
 
 /* --- command lines (kexec-cmdline.c) --- */
 
+/* Of a command line without its NUL: x86's COMMAND_LINE_SIZE is 2048. */
+#define KEXEC_LINE_BYTES 2047u
+
 /* One word of a command line, cut as the kernel cuts it. The pointers lie in the line. */
 struct kexec_word {
 	const char *raw, *name,
@@ -36,7 +39,7 @@ int kexec_command_line(struct pkram_ctx *ctx, const char *command_line, const ch
  * none. */
 int kexec_jump_id(struct pkram_ctx *ctx, uint8_t ret_id[16]);
 
-/* --- reservations (kexec-memmap.c) --- */
+/* --- reservations (kexec-memmap.c, kexec-kaslr.c, kexec-reservation.c) --- */
 
 enum kexec_memmap_kind {
 	KEXEC_MEMMAP_PMEM = '!',
@@ -60,7 +63,7 @@ struct kexec_memmap {
 struct kexec_memmaps {
 	struct kexec_memmap *v;
 	size_t n;
-	unsigned int words;	/* separate memmap= words: KASLR avoids at most four */
+	unsigned int words;	/* separate memmap= words */
 	bool exactmap; /* memmap=exactmap: the entries before it, and the firmware's, are gone */
 };
 
@@ -94,11 +97,18 @@ struct kexec_keep {
 };
 
 /*
- * Whether the line reserves exactly what must be kept. Every reason against it is logged with its
- * remedy; -EUCLEAN then.
+ * Whether the line reserves exactly what must be kept, and a kernel comes up with it. What is kept
+ * must lie where the firmware's map has one kind of memory. Every reason against it is logged with
+ * its remedy; -EUCLEAN then.
  */
 int kexec_check_reservations(struct pkram_ctx *ctx, const char *line, const struct kexec_keep *keep,
 			     size_t n);
+/*
+ * The same where the kernel reads more than the line that it is given: its decompressor reads that
+ * one only.
+ */
+int kexec_check_lines(struct pkram_ctx *ctx, const char *given, const char *read,
+		      const struct kexec_keep *keep, size_t n);
 
 /* --- planning a reservation (kexec-plan.c) --- */
 
