@@ -39,6 +39,23 @@ int kexec_command_line(struct pkram_ctx *ctx, const char *command_line, const ch
  * none. */
 int kexec_jump_id(struct pkram_ctx *ctx, uint8_t ret_id[16]);
 
+/* --- what else the next kernel reads (kexec-effective.c) --- */
+
+/*
+ * The line that the kernel reads when it is given `line`: a kernel may be built with words of its
+ * own. `config_text` is its configuration (/boot/config-VERSION); NULL: not known, nothing is
+ * added. -E2BIG past 2047 bytes.
+ */
+int kexec_effective_line(struct pkram_ctx *ctx, const char *config_text, const char *line,
+			 char **ret);
+/*
+ * Whether a boot configuration behind the initrd ("#BOOTCONFIG") adds words that reach for memory,
+ * where the kernel reads it: the line says so, or the kernel is built to. -EUCLEAN, logged, then.
+ * initrd and config_text may be NULL.
+ */
+int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char *config_text,
+			   const char *line);
+
 /* --- reservations (kexec-memmap.c, kexec-kaslr.c, kexec-reservation.c) --- */
 
 enum kexec_memmap_kind {
@@ -104,8 +121,8 @@ struct kexec_keep {
 int kexec_check_reservations(struct pkram_ctx *ctx, const char *line, const struct kexec_keep *keep,
 			     size_t n);
 /*
- * The same where the kernel reads more than the line that it is given: its decompressor reads that
- * one only.
+ * The same where the kernel reads more (kexec_effective_line) than the line that it is given: its
+ * decompressor reads that one only.
  */
 int kexec_check_lines(struct pkram_ctx *ctx, const char *given, const char *read,
 		      const struct kexec_keep *keep, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Input: a kernel command line. Its reservations are read and judged, and the next line is made of
- * it.
+ * it; or the configuration of a kernel.
  */
 #include "fuzz.h"
 #include "kexec.h"
@@ -27,6 +27,18 @@ static void see_line(struct pkram_ctx *ctx, const char *command_line, const char
 	free(line);
 }
 
+/* The input as the next kernel's configuration: what it reads then is no longer than it can be. */
+static void see_config(struct pkram_ctx *ctx, const char *config)
+{
+	char *line;
+
+	if (kexec_effective_line(ctx, config, "root=/dev/vda1 quiet", &line) < 0)
+		return;
+	if (strlen(line) > KEXEC_LINE_BYTES)
+		abort();
+	free(line);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct kexec_keep keep[] = {
@@ -45,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kexec_check_reservations(ctx, line, keep, ARRAY_SIZE(keep));
 	see_line(ctx, line, NULL);
 	see_line(ctx, "root=/dev/vda1 quiet", line);
+	see_config(ctx, line);
 	pkram_unref(ctx);
 	return 0;
 }
