@@ -18,8 +18,9 @@ busy() {
 		END { print n }' /proc/stat
 }
 
-# tmpfs_kib NODE: tmpfs pages that lie there.
+# tmpfs_kib NODE: tmpfs pages that lie there. Each CPU keeps a part of the count to itself until asked.
 tmpfs_kib() {
+	cat /proc/sys/vm/stat_refresh >/dev/null
 	awk '/ Shmem:/ { print $4 }' "/sys/devices/system/node/node$1/meminfo"
 }
 
