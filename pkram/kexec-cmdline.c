@@ -116,10 +116,10 @@ static int put_params(struct pkram_ctx *ctx, FILE *f, const char *what, const ch
 	while (kexec_param_next(&line, &w)) {
 		/* All that follows would become part of this word, our own words too. */
 		if (w.open) {
-			pkram_log_error(ctx,
-					"%s has a quote that is not closed: %.*s; close it, or "
-					"give the whole line with --command-line",
-					what, (int)w.raw_len, w.raw);
+			pkram_log_refusal(ctx,
+					  "close it, or give the whole line with --command-line",
+					  "%s has a quote that is not closed: %.*s", what,
+					  (int)w.raw_len, w.raw);
 			return -EINVAL;
 		}
 		if (kexec_word_named(&w, JUMP_WORD) || (running && of_boot_loader(&w)))
@@ -178,10 +178,9 @@ int kexec_command_line(struct pkram_ctx *ctx, const char *command_line, const ch
 	if (r < 0)
 		return r;
 	if (len && len - 1 > KEXEC_LINE_BYTES) {
-		pkram_log_error(ctx,
-				"the next command line has %zu bytes, the kernel reads %u: give a "
-				"shorter one with --command-line",
-				len - 1, KEXEC_LINE_BYTES);
+		pkram_log_refusal(ctx, "give a shorter one with --command-line",
+				  "the next command line has %zu bytes, the kernel reads %u",
+				  len - 1, KEXEC_LINE_BYTES);
 		return -E2BIG;
 	}
 	if (len)

@@ -109,11 +109,10 @@ int kexec_effective_line(struct pkram_ctx *ctx, const char *config_text, const c
 		return r;
 	}
 	if (strlen(whole) > KEXEC_LINE_BYTES) {
-		pkram_log_error(ctx,
-				"the next command line and what the kernel was built with (%s) "
-				"have %zu bytes, the kernel has room for %u: give a shorter one "
-				"with --command-line",
-				builtin, strlen(whole), KEXEC_LINE_BYTES);
+		pkram_log_refusal(ctx, "give a shorter one with --command-line",
+				  "the next command line and what the kernel was built with (%s) "
+				  "have %zu bytes, the kernel has room for %u",
+				  builtin, strlen(whole), KEXEC_LINE_BYTES);
 		return -E2BIG;
 	}
 	*ret = TAKE_PTR(whole);
@@ -260,10 +259,11 @@ int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char
 	name = reaching_name(text);
 	if (!name)
 		return 0;
-	pkram_log_error(ctx,
-			"initrd %s: the boot configuration behind it says '%s', which may reach "
-			"for the memory of a region: give the words that are needed on the line, "
-			"and leave bootconfig out with --command-line",
-			initrd, name);
+	pkram_log_refusal(ctx,
+			  "give the words that are needed on the line, and leave bootconfig out "
+			  "with --command-line",
+			  "initrd %s: the boot configuration behind it says '%s', which may reach "
+			  "for the memory of a region",
+			  initrd, name);
 	return -EUCLEAN;
 }

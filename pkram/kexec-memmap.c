@@ -186,9 +186,8 @@ int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_me
 			r = add_mem_word(&m, &cap, &w);
 	}
 	if (r == -EINVAL)
-		pkram_log_error(ctx,
-				"%.*s: not understood; correct or remove it with --command-line",
-				(int)w.raw_len, w.raw);
+		pkram_log_refusal(ctx, "correct or remove it with --command-line",
+				  "%.*s: not understood", (int)w.raw_len, w.raw);
 	if (r < 0) {
 		kexec_memmaps_done(&m);
 		return r;

@@ -109,22 +109,35 @@ static int refuse_other(struct pkram_ctx *ctx, const struct kexec_memmap *m,
 			  m->size < keep->size ? "is smaller than" : "is larger than";
 
 	if (keep->kind)
-		pkram_log_error(ctx,
-				"%s: %s on the next command line %s its memory, which is %s: give "
-				"the right line with --command-line",
-				keep->what, found.s, how, wanted.s);
+		pkram_log_refusal(ctx, "give the right line with --command-line",
+				  "%s: %s on the next command line %s its memory, which is %s",
+				  keep->what, found.s, how, wanted.s);
 	else
-		pkram_log_error(ctx,
-				"%s: %s on the next command line lies over its memory, which the "
-				"firmware describes: leave it out with --command-line",
-				keep->what, found.s);
+		pkram_log_refusal(ctx, "leave it out with --command-line",
+				  "%s: %s on the next command line lies over its memory, which the "
+				  "firmware describes",
+				  keep->what, found.s);
 	return -EUCLEAN;
+}
+
+struct remedy {
+	char s[2 * KEXEC_MEMMAP_TEXT + 48];
+};
+
+static struct remedy append_remedy(const struct text *word)
+{
+	struct remedy r;
+
+	snprintf(r.s, sizeof(r.s), "add %s to the line: pkram kexec --append '%s'", word->s,
+		 word->s);
+	return r;
 }
 
 static int refuse_missing(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
 			  const struct kexec_keep *keep)
 {
 	struct text wanted = wanted_text(keep), found;
+	struct remedy remedy = append_remedy(&wanted);
 
 	/* Of the same size elsewhere: the word was meant for it. */
 	for (size_t i = 0; i < m->n; i++) {
@@ -132,17 +145,14 @@ static int refuse_missing(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
 		    m->v[i].size != keep->size)
 			continue;
 		found = memmap_text(&m->v[i]);
-		pkram_log_error(ctx,
-				"%s: the next command line reserves %s, its memory is %s: add it: "
-				"pkram kexec --append '%s'",
-				keep->what, found.s, wanted.s, wanted.s);
+		pkram_log_refusal(ctx, remedy.s,
+				  "%s: the next command line reserves %s, its memory is %s",
+				  keep->what, found.s, wanted.s);
 		return -EUCLEAN;
 	}
-	pkram_log_error(ctx,
-			"%s: %s the next command line reserves its memory: add %s to the line: "
-			"pkram kexec --append '%s'",
-			keep->what, m->exactmap ? "no word after memmap=exactmap on" : "no word on",
-			wanted.s, wanted.s);
+	pkram_log_refusal(ctx, remedy.s, "%s: %s the next command line reserves its memory",
+			  keep->what,
+			  m->exactmap ? "no word after memmap=exactmap on" : "no word on");
 	return -EUCLEAN;
 }
 
@@ -160,10 +170,10 @@ static int check_map(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
 			r = refuse_other(ctx, &m->v[i], keep);
 	}
 	if (keep->kind != KEXEC_MEMMAP_PMEM && m->exactmap) {
-		pkram_log_error(ctx,
-				"%s: memmap=exactmap on the next command line drops the firmware's "
-				"map, on which it rests: leave it out with --command-line",
-				keep->what);
+		pkram_log_refusal(ctx, "leave it out with --command-line",
+				  "%s: memmap=exactmap on the next command line drops the "
+				  "firmware's map, on which it rests",
+				  keep->what);
 		return -EUCLEAN;
 	}
 	return r == 0 && !reserved ? refuse_missing(ctx, m, keep) : r;
@@ -178,17 +188,16 @@ static int check_kaslr(struct pkram_ctx *ctx, const struct kexec_kaslr *k,
 	if (!keep->kind || kexec_kaslr_avoids(k, keep))
 		return 0;
 	if (keep->kind == KEXEC_MEMMAP_CONVERT)
-		pkram_log_error(ctx,
-				"%s: with %s the kernel may place itself at random inside it (a "
-				"'%%' region is avoided only from its own size up): add nokaslr to "
-				"the line: pkram kexec --append nokaslr",
-				keep->what, wanted.s);
+		pkram_log_refusal(ctx, "add nokaslr to the line: pkram kexec --append nokaslr",
+				  "%s: with %s the kernel may place itself at random inside it (a "
+				  "'%%' region is avoided only from its own size up)",
+				  keep->what, wanted.s);
 	else
-		pkram_log_error(ctx,
-				"%s: the next kernel may place itself at random inside it, because "
-				"%s is not among the %u first ranges that it reads: put it first "
-				"with --command-line, or pkram kexec --append nokaslr",
-				keep->what, wanted.s, KASLR_RANGES);
+		pkram_log_refusal(
+			ctx, "put it first with --command-line, or pkram kexec --append nokaslr",
+			"%s: the next kernel may place itself at random inside it, because %s is "
+			"not among the %u first ranges that it reads",
+			keep->what, wanted.s, KASLR_RANGES);
 	return -EUCLEAN;
 }
 
@@ -289,10 +298,9 @@ static int check_words(struct pkram_ctx *ctx, const char *line, const struct kex
 		    !kexec_word_named(&w, "efi_fake_mem") &&
 		    (keep->kind || !has_option(&w, "efi", "nosoftreserve")))
 			continue;
-		pkram_log_error(ctx,
-				"%s: %.*s on the next command line reaches for its memory: leave "
-				"it out with --command-line",
-				keep->what, (int)w.raw_len, w.raw);
+		pkram_log_refusal(ctx, "leave it out with --command-line",
+				  "%s: %.*s on the next command line reaches for its memory",
+				  keep->what, (int)w.raw_len, w.raw);
 		r = -EUCLEAN;
 	}
 	return r;
@@ -343,11 +351,10 @@ static int check_exactmap(struct pkram_ctx *ctx, const struct kexec_memmaps *m)
 	}
 	if (low && enough)
 		return 0;
-	pkram_log_error(ctx,
-			"memmap=exactmap on the next command line leaves the kernel %s: give the "
-			"right line with --command-line",
-			low ? "too little memory to start" :
-			      "no memory below 1 MiB, without which it does not start");
+	pkram_log_refusal(ctx, "give the right line with --command-line",
+			  "memmap=exactmap on the next command line leaves the kernel %s",
+			  low ? "too little memory to start"
+			      : "no memory below 1 MiB, without which it does not start");
 	return -EUCLEAN;
 }
 
@@ -360,10 +367,11 @@ static int check_start(struct pkram_ctx *ctx, const struct kexec_memmaps *m)
 
 		if (!leaves_too_little(&m->v[i]))
 			continue;
-		pkram_log_error(ctx,
-				"%s on the next command line leaves the kernel too little memory "
-				"%sto start: give the right line with --command-line",
-				found.s, m->v[i].kind == KEXEC_MEMMAP_LIMIT ? "" : "below 1 MiB ");
+		pkram_log_refusal(ctx, "give the right line with --command-line",
+				  "%s on the next command line leaves the kernel too little memory "
+				  "%sto start",
+				  found.s,
+				  m->v[i].kind == KEXEC_MEMMAP_LIMIT ? "" : "below 1 MiB ");
 		r = -EUCLEAN;
 	}
 	return r;
@@ -378,10 +386,9 @@ static int check_length(struct pkram_ctx *ctx, const char *line)
 
 	if (n <= KEXEC_LINE_BYTES)
 		return 0;
-	pkram_log_error(ctx,
-			"the next command line has %zu bytes, the kernel has room for %u: give a "
-			"shorter one with --command-line",
-			n, KEXEC_LINE_BYTES);
+	pkram_log_refusal(ctx, "give a shorter one with --command-line",
+			  "the next command line has %zu bytes, the kernel has room for %u", n,
+			  KEXEC_LINE_BYTES);
 	return -EUCLEAN;
 }
 
@@ -389,11 +396,10 @@ static int check_words_count(struct pkram_ctx *ctx, const struct kexec_kaslr *k)
 {
 	if (k->words <= KASLR_RANGES || k->off)
 		return 0;
-	pkram_log_error(ctx,
-			"the next command line has %u memmap= words, and the kernel avoids only "
-			"the first %u when it places itself: join them with commas into %u, or "
-			"pkram kexec --append nokaslr",
-			k->words, KASLR_RANGES, KASLR_RANGES);
+	pkram_log_refusal(ctx, "join them with commas, or pkram kexec --append nokaslr",
+			  "the next command line has %u memmap= words, and the kernel avoids only "
+			  "the first %u when it places itself",
+			  k->words, KASLR_RANGES);
 	return -EUCLEAN;
 }
 

@@ -71,8 +71,10 @@ int check_region(struct check *c)
 
 int check_reservation(struct check *c)
 {
-	int k = kexec_check_reservations(c->ctx, c->line, c->keep, c->all.n);
+	int k = kexec_check_lines(c->ctx, c->line, c->read, c->keep, c->all.n);
+	int b = kexec_check_bootconfig(c->ctx, c->kernel.initrd, c->config, c->read);
 
+	k = k ? k : b;
 	if (k == 0)
 		check_note(c, "the next command line keeps the memory of %zu container%s",
 			   c->all.n, c->all.n == 1 ? "" : "s");
@@ -166,7 +168,7 @@ static int compare_memmaps(struct check *c, const char *running)
 	/* A word that is not understood is the reservation's affair. */
 	k = kexec_memmaps_parse(quiet, running, &here);
 	if (k == 0)
-		k = kexec_memmaps_parse(quiet, c->line, &next);
+		k = kexec_memmaps_parse(quiet, c->read, &next);
 	pkram_unref(quiet);
 	for (size_t i = 0; k == 0 && i < here.n; i++) {
 		const struct kexec_memmap *e = &here.v[i];
@@ -212,7 +214,7 @@ int check_other_memory(struct check *c)
 		return k;
 	p = running;
 	while (kexec_param_next(&p, &w))
-		if (keeps_memory(&w) && !has_word(c->line, &w))
+		if (keeps_memory(&w) && !has_word(c->read, &w))
 			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 				       "put it there, too, if it is still needed",
 				       "%.*s is on the running command line, and not on the next",

@@ -56,7 +56,7 @@ static int check_kmem_of(struct check *c, const char *spec)
 {
 	bool kept_away, offline, builtin;
 
-	read_line(c->line, &kept_away, &offline);
+	read_line(c->read, &kept_away, &offline);
 	if (has_no_kmem(c, &builtin) ||
 	    (!builtin && (kept_away || machine_module_blacklisted(c->ctx, "kmem"))))
 		return 0;

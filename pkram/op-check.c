@@ -140,6 +140,16 @@ void check_note(struct check *c, const char *fmt, ...)
 
 /* --- the table --- */
 
+static bool names_jump(const char *line)
+{
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w))
+		if (kexec_word_named(&w, "pkram.jump"))
+			return true;
+	return false;
+}
+
 static int check_command_line(struct check *c)
 {
 	/* The id takes its room on the line also where it is not known yet. */
@@ -148,8 +158,20 @@ static int check_command_line(struct check *c)
 				   c->jump_id ? c->jump_id : any_id, &c->line);
 
 	if (r == 0)
-		check_note(c, "%s", c->line);
-	return r;
+		r = kexec_effective_line(c->ctx, c->config, c->line, &c->read);
+	if (r < 0)
+		return r;
+	if (!names_jump(c->read)) {
+		pkram_log_refusal(c->ctx, "choose one with --kernel that reads its line",
+				  "kernel %s is built to pass over the line that it is given: it "
+				  "would not know of the jump",
+				  c->kernel.version);
+		return -EUCLEAN;
+	}
+	check_note(c, "%s", c->line);
+	if (strcmp(c->read, c->line) != 0)
+		check_note(c, "with what the kernel is built with: %s", c->read);
+	return 0;
 }
 
 /* In the order in which they are worth reading. */
@@ -275,6 +297,7 @@ void check_done(struct check *c)
 	free(c->config);
 	kexec_initrd_done(&c->initrd);
 	free(c->line);
+	free(c->read);
 	pkram_unref(c->ctx);
 }
 

@@ -30,6 +30,7 @@ struct check {
 	enum kexec_method method;	/* by what is known so far */
 	const char *jump_id;
 	char *line;			/* the next command line */
+	char *read;			/* and what the kernel makes of it: it may add words */
 
 	struct pkram_check_list *list;
 	const struct check_row *row;	/* the one that is running */

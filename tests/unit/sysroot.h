@@ -6,6 +6,7 @@
 
 #include "machine.h"
 
+#include <endian.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,6 +74,24 @@ static inline void sysroot_write(const struct sysroot *s, const char *path, cons
 static inline void sysroot_text(const struct sysroot *s, const char *path, const char *text)
 {
 	sysroot_write(s, path, text, strlen(text));
+}
+
+/* An initrd with a boot configuration behind it; its sum is off by `wrong`, `padding` follows. */
+static inline void sysroot_bootconfig(const struct sysroot *s, const char *path, const char *text,
+				      uint32_t wrong, size_t padding)
+{
+	char bytes[1024] = "070701 what an archive begins with";
+	size_t n = 40, len = strlen(text);
+	uint32_t size = htole32((uint32_t)len), sum = wrong;
+
+	memcpy(bytes + n, text, len);
+	for (size_t i = 0; i < len; i++)
+		sum += (uint8_t)text[i];
+	sum = htole32(sum);
+	memcpy(bytes + n + len, &size, 4);
+	memcpy(bytes + n + len + 4, &sum, 4);
+	memcpy(bytes + n + len + 8, "#BOOTCONFIG\n", 12);
+	sysroot_write(s, path, bytes, n + len + 20 + padding);
 }
 
 /* A kernel image as far as its header goes: a bzImage of the version. */

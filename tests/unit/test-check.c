@@ -188,6 +188,34 @@ static void test_memory(void **state)
 	pkram_region_close(region);
 }
 
+/* A kernel may add words of its own, and read more behind its initrd. */
+static void test_built_in(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	static const char config[] = "/boot/config-6.12.0";
+
+	sysroot_text(s, config, "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"panic=9\"\n");
+	finds(region, NULL, "command-line", PKRAM_CHECK_OK, "built with: panic=9 ro", NULL);
+	sysroot_text(s, config, "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"memmap=2M$4G\"\n");
+	finds(region, NULL, "reservation", PKRAM_CHECK_FAILS, "memmap=2M$4G on the next", NULL);
+	sysroot_text(s, config,
+		     "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"memmap=1G!4G\"\n"
+		     "CONFIG_CMDLINE_OVERRIDE=y\n");
+	finds(region, NULL, "command-line", PKRAM_CHECK_FAILS, "would not know of the jump",
+	      "--kernel");
+	sysroot_text(s, config, "CONFIG_BOOT_CONFIG=y\n");
+	sysroot_bootconfig(s, "/boot/initrd.img-6.12.0", "kernel.memmap = \"1M$4G\"", 0, 0);
+	finds(region, NULL, "reservation", PKRAM_CHECK_OK, NULL, NULL);
+	o.append = "bootconfig";
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "behind it says 'memmap'",
+	      "leave bootconfig out");
+	assert_int_equal(pkram_stage(region, &o), -EUCLEAN);
+	sysroot_called(s, "");
+	pkram_region_close(region);
+}
+
 /* Damage is looked for when asked for, and counts for what would be served. */
 static void test_content(void **state)
 {
@@ -412,6 +440,7 @@ int main(void)
 		CHECK_TEST(test_drivers),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
+		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
 		CHECK_TEST(test_kexec),
 		CHECK_TEST(test_signature),

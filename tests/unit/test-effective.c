@@ -71,23 +71,6 @@ static void test_effective_length(void **state)
 
 #define BOOT_CONFIG "CONFIG_BOOT_CONFIG=y\n"
 
-/* An initrd with the text behind it; `wrong` is added to its sum, `padding` bytes follow. */
-static void put_initrd(struct sysroot *s, const char *text, uint32_t wrong, size_t padding)
-{
-	char bytes[1024] = "070701 what an archive begins with";
-	size_t n = 40, len = strlen(text);
-	uint32_t size = htole32((uint32_t)len), sum = wrong;
-
-	memcpy(bytes + n, text, len);
-	for (size_t i = 0; i < len; i++)
-		sum += (uint8_t)text[i];
-	sum = htole32(sum);
-	memcpy(bytes + n + len, &size, 4);
-	memcpy(bytes + n + len + 4, &sum, 4);
-	memcpy(bytes + n + len + 8, "#BOOTCONFIG\n", 12);
-	sysroot_write(s, "/boot/initrd", bytes, n + len + 20 + padding);
-}
-
 static void test_bootconfig(void **state)
 {
 	static const struct {
@@ -116,7 +99,7 @@ static void test_bootconfig(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		for (size_t padding = 0; padding < 4; padding++) {
 			sysroot_forget(s);
-			put_initrd(s, cases[i].text, 0, padding);
+			sysroot_bootconfig(s, "/boot/initrd", cases[i].text, 0, padding);
 			assert_int_equal(kexec_check_bootconfig(s->ctx, "/boot/initrd",
 								cases[i].config, cases[i].line),
 					 cases[i].says ? -EUCLEAN : 0);
@@ -133,9 +116,9 @@ static void test_no_bootconfig(void **state)
 	static const char huge[] = "\xff\xff\xff\xff\x00\x00\x00\x00#BOOTCONFIG\n";
 	struct sysroot *s = *state;
 
-	put_initrd(s, reaching, 1, 0);
+	sysroot_bootconfig(s, "/boot/initrd", reaching, 1, 0);
 	assert_int_equal(kexec_check_bootconfig(s->ctx, "/boot/initrd", NULL, "bootconfig"), 0);
-	put_initrd(s, reaching, 0, 4);
+	sysroot_bootconfig(s, "/boot/initrd", reaching, 0, 4);
 	assert_int_equal(kexec_check_bootconfig(s->ctx, "/boot/initrd", NULL, "bootconfig"), 0);
 	sysroot_write(s, "/boot/initrd", huge, sizeof(huge) - 1);
 	assert_int_equal(kexec_check_bootconfig(s->ctx, "/boot/initrd", NULL, "bootconfig"), 0);

@@ -43,7 +43,8 @@ $ checks --command-line 'ro memmap=8G!47G'
 | writers      ok      no node is being written
 | sources      ok      0 trees compared with what was saved
 | content      ok      not read
-| reservation  fails   pmem:/dev/pmem0: memmap=8G!47G on the next command line is moved against its memory, which is memmap=8G!48G: give the right line with --command-line
+| reservation  fails   pmem:/dev/pmem0: memmap=8G!47G on the next command line is moved against its memory, which is memmap=8G!48G
+|                        -> give the right line with --command-line
 | other-memory warning crashkernel=512M,high is on the running command line, and not on the next
 |                        -> put it there, too, if it is still needed
 | firmware-map ok      inside usable ranges
@@ -103,7 +104,8 @@ $ machine memmap-words 28G 1G && kernel 6.12.57+deb13-amd64 nd_e820 nd_pmem
 $ checks --append 'memmap=1G!28G' | grep -v ' ok '
 | pkram: the jump is not safe: 1 check fails
 | CHECK        RESULT  REASON
-| reservation  fails   the next command line has 5 memmap= words, and the kernel avoids only the first 4 when it places itself: join them with commas into 4, or pkram kexec --append nokaslr
+| reservation  fails   the next command line has 5 memmap= words, and the kernel avoids only the first 4 when it places itself
+|                        -> join them with commas, or pkram kexec --append nokaslr
 | cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
 |                        -> see to it that the boot loader gives it the memmap= words
 | exit 1
