@@ -461,6 +461,11 @@ static void test_damage(void **state)
 	struct image image, copy;
 	unsigned int sound = 0, bad = 0;
 	uint64_t end;
+#ifdef __SANITIZE_ADDRESS__
+	const unsigned int stride = 5; /* each view is a hundred times dearer */
+#else
+	const unsigned int stride = 1;
+#endif
 
 	(void)state;
 	assert_int_equal(
@@ -476,7 +481,7 @@ static void test_damage(void **state)
 	assert_non_null(copy.bytes);
 	assert_int_equal(view_of(image.bytes, image.size, NULL), 0);
 	end = MIN(image.size, UINT64_C(3) * EROFS_BLOCK);
-	for (uint64_t i = EROFS_SUPER_OFFSET; i < end; i++) {
+	for (uint64_t i = EROFS_SUPER_OFFSET; i < end; i += stride) {
 		memcpy(copy.bytes, image.bytes, image.size);
 		for (unsigned int k = 0; k < 3; k++) {
 			struct tree_view *v;
@@ -493,7 +498,7 @@ static void test_damage(void **state)
 			tree_view_free(v);
 		}
 	}
-	assert_true(bad > 500 && sound > 500);
+	assert_true(bad > 500 / stride && sound > 500 / stride);
 	for (uint64_t size = 0; size < image.size; size += 61)
 		assert_true(view_of(image.bytes, size, NULL) < 0);
 	free(copy.bytes);
