@@ -69,7 +69,7 @@ struct view_cache_slot {
 	uint64_t used;
 };
 
-#define VIEW_CACHE_SLOTS 64
+#define VIEW_CACHE_SLOTS 16
 
 struct view_cache {
 	struct view_cache_slot slots[VIEW_CACHE_SLOTS];
