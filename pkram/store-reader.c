@@ -9,6 +9,7 @@ struct store_reader {
 	struct store *store;
 	struct store_node node;
 	struct spans extents, mirrors;
+	uint64_t container_size;	/* the store's own copy of it changes under its mutex */
 };
 
 static void reader_free(struct store_reader *r)
@@ -33,6 +34,7 @@ static int reader_new(struct store *s, const char *name, struct store_reader **r
 	if (!r)
 		return -ENOMEM;
 	r->store = s;
+	r->container_size = le64toh(s->sb.size);
 	k = node_read(s, head, &r->node);
 	if (k == -EBADMSG)
 		pkram_log_error(s->ctx, "%s: %s: both copies of the node's block are damaged; "
@@ -130,8 +132,8 @@ static bool blocks_hold(const struct store_reader *r)
 		struct store_node copy;
 		uint64_t hash;
 
-		if (node_block_read(r->store->region, r->store->sb.key, le64toh(r->store->sb.size),
-				    at[i], &copy, &hash) < 0)
+		if (node_block_read(r->store->region, b->key, r->container_size, at[i], &copy,
+				    &hash) < 0)
 			return false;
 		store_node_done(&copy);
 		if (hash != le64toh(b->hash))
