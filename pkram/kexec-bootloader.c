@@ -255,23 +255,23 @@ static struct entry *entries_find(struct entries *all, const char *pattern)
 
 static int take_entry(struct pkram_ctx *ctx, struct entry *e, struct kexec_kernel *ret)
 {
-	if (!machine_exists(ctx, e->kernel)) {
+	pkram_log_info(ctx, "boot entry %s", e->id);
+	ret->kernel = TAKE_PTR(e->kernel);
+	ret->initrd = TAKE_PTR(e->initrd);
+	ret->options = TAKE_PTR(e->options);
+	if (!machine_exists(ctx, ret->kernel)) {
 		pkram_log_error(
 			ctx, "boot entry %s names %s, which is not there: name one with --kernel",
-			e->id, e->kernel);
+			e->id, ret->kernel);
 		return -ENOENT;
 	}
 	if (e->initrds > 1) {
 		pkram_log_error(ctx,
 				"boot entry %s has %u initrds, and one can be loaded: join them "
 				"into a file and give it with --kernel %s --initrd FILE",
-				e->id, e->initrds, e->kernel);
+				e->id, e->initrds, ret->kernel);
 		return -EOPNOTSUPP;
 	}
-	pkram_log_info(ctx, "boot entry %s", e->id);
-	ret->kernel = TAKE_PTR(e->kernel);
-	ret->initrd = TAKE_PTR(e->initrd);
-	ret->options = TAKE_PTR(e->options);
 	return 0;
 }
 
@@ -281,7 +281,7 @@ static int cannot_tell(struct pkram_ctx *ctx, const char *loader, const char *wa
 			  "%s is set to start \"%s\", in which no kernel is known: taking the "
 			  "newest one; --kernel names another",
 			  loader, wanted);
-	return -ENODATA;
+	return -ENXIO;
 }
 
 /* --- systemd-boot --- */

@@ -72,16 +72,57 @@ static bool word_next(const char **line, struct kexec_word *ret)
 	return true;
 }
 
-bool kexec_word_named(const struct kexec_word *w, const char *name)
+/* The kernel takes '-' and '_' of a parameter's name for the same, and modprobe of a module's. */
+static bool same_name(const char *a, const char *b, size_t len)
 {
-	if (w->name_len != strlen(name))
-		return false;
-	/* The kernel takes '-' and '_' of a parameter's name for the same. */
-	for (size_t i = 0; i < w->name_len; i++)
-		if (w->name[i] != name[i] &&
-		    !(strchr("-_", w->name[i]) && strchr("-_", name[i])))
+	for (size_t i = 0; i < len; i++)
+		if (a[i] != b[i] && !(strchr("-_", a[i]) && strchr("-_", b[i])))
 			return false;
 	return true;
+}
+
+bool kexec_word_named(const struct kexec_word *w, const char *name)
+{
+	return w->name_len == strlen(name) && same_name(w->name, name, w->name_len);
+}
+
+bool kexec_line_find(const char *line, const char *raw, size_t len, struct kexec_word *ret)
+{
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w)) {
+		if (w.raw_len != len || memcmp(w.raw, raw, len) != 0)
+			continue;
+		if (ret)
+			*ret = w;
+		return true;
+	}
+	return false;
+}
+
+bool kexec_word_lists(const struct kexec_word *w, const char *item)
+{
+	const char *p = w->value, *end = p ? p + w->value_len : p;
+
+	while (p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		size_t len = (size_t)((comma ? comma : end) - p);
+
+		if (len == strlen(item) && same_name(p, item, len))
+			return true;
+		p += len + 1;
+	}
+	return false;
+}
+
+bool kexec_line_lists(const char *line, const char *name, const char *item)
+{
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w))
+		if (kexec_word_named(&w, name) && kexec_word_lists(&w, item))
+			return true;
+	return false;
 }
 
 static bool word_ends_params(const struct kexec_word *w)

@@ -225,29 +225,75 @@ static int each_fixed_range(const struct kexec_word *w, kexec_reach_fn fn, void 
 	return r;
 }
 
-/* Drivers that write to an address they are given. */
-static int each_address(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
+/* The number that the last word of the name on the line has; 0: none. */
+static uint64_t number_of(const char *line, const char *name)
 {
-	static const char *const names[] = { "ramoops.mem_address", "phram", "phram.phram",
-					     "slram" };
-	struct span list = { w->value, w->value_len }, one;
-	bool named = false;
+	uint64_t value = 0;
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w)) {
+		struct span s = { w.value, w.value_len };
+
+		if (w.value && kexec_word_named(&w, name) && !span_take_size(&s, &value))
+			value = UINT64_MAX;
+	}
+	return value;
+}
+
+/* A length, or with `absolute` the end unless a '+' says otherwise; what is not told goes on. */
+static uint64_t take_length(struct span *list, uint64_t start, bool absolute)
+{
+	struct span one;
+	uint64_t n;
+	bool plus;
+
+	if (!span_next_entry(list, &one))
+		return UINT64_MAX;
+	plus = one.len && *one.p == '+';
+	if (plus)
+		one = (struct span){ one.p + 1, one.len - 1 };
+	if (!span_take_size(&one, &n))
+		return UINT64_MAX;
+	if (!absolute || plus)
+		return n;
+	return n > start ? n - start : UINT64_MAX;
+}
+
+/* NAME,START,LENGTH (phram) or NAME,START,END again and again (slram). */
+static int each_device(const struct kexec_word *w, bool absolute, kexec_reach_fn fn, void *arg)
+{
+	struct span list = { w->value, w->value_len }, name, one;
 	uint64_t start;
 	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		named |= kexec_word_named(w, names[i]);
-	while (r == 0 && named && span_next_entry(&list, &one))
-		if (span_take_size(&one, &start))
-			r = fn(arg, w, start, 0);
+	while (r == 0 && span_next_entry(&list, &name)) {
+		if (!span_next_entry(&list, &one) || !span_take_size(&one, &start))
+			continue;
+		r = fn(arg, w, start, take_length(&list, start, absolute));
+	}
 	return r;
 }
 
-static int word_reach(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
+/* Drivers that write to an address they are given. */
+static int each_address(const char *line, const struct kexec_word *w, kexec_reach_fn fn, void *arg)
+{
+	struct span one = { w->value, w->value_len };
+	uint64_t start;
+
+	if (kexec_word_named(w, "ramoops.mem_address") && span_take_size(&one, &start))
+		return fn(arg, w, start, number_of(line, "ramoops.mem_size"));
+	if (kexec_word_named(w, "phram") || kexec_word_named(w, "phram.phram"))
+		return each_device(w, false, fn, arg);
+	if (kexec_word_named(w, "slram") || kexec_word_named(w, "slram.map"))
+		return each_device(w, true, fn, arg);
+	return 0;
+}
+
+static int word_reach(const char *line, const struct kexec_word *w, kexec_reach_fn fn, void *arg)
 {
 	int r = each_fixed_range(w, fn, arg);
 
-	return r ? r : each_address(w, fn, arg);
+	return r ? r : each_address(line, w, fn, arg);
 }
 
 static bool is_other_word(const struct kexec_word *w)
@@ -257,12 +303,13 @@ static bool is_other_word(const struct kexec_word *w)
 
 int kexec_words_reach(const char *line, kexec_reach_fn fn, void *arg)
 {
+	const char *rest = line;
 	struct kexec_word w;
 	int r = 0;
 
-	while (r == 0 && kexec_param_next(&line, &w))
+	while (r == 0 && kexec_param_next(&rest, &w))
 		if (is_other_word(&w))
-			r = word_reach(&w, fn, arg);
+			r = word_reach(line, &w, fn, arg);
 	return r;
 }
 
@@ -275,28 +322,20 @@ static int overlaps_keep(void *arg, const struct kexec_word *w, uint64_t start, 
 	return ranges_overlap(start, MIN(len, UINT64_MAX - start), keep->phys, keep->size);
 }
 
-static bool has_option(const struct kexec_word *w, const char *name, const char *option)
-{
-	struct span list = { w->value, w->value_len }, one;
-
-	while (kexec_word_named(w, name) && span_next_entry(&list, &one))
-		if (one.len == strlen(option) && memcmp(one.p, option, one.len) == 0)
-			return true;
-	return false;
-}
-
 /* Words other than memmap= and mem= that reach for the memory. */
 static int check_words(struct pkram_ctx *ctx, const char *line, const struct kexec_keep *keep)
 {
+	const char *rest = line;
 	struct kexec_word w;
 	int r = 0;
 
-	while (kexec_param_next(&line, &w)) {
+	while (kexec_param_next(&rest, &w)) {
 		if (!is_other_word(&w))
 			continue;
-		if (!word_reach(&w, overlaps_keep, (void *)keep) &&
+		if (!word_reach(line, &w, overlaps_keep, (void *)keep) &&
 		    !kexec_word_named(&w, "efi_fake_mem") &&
-		    (keep->kind || !has_option(&w, "efi", "nosoftreserve")))
+		    (keep->kind || !kexec_word_named(&w, "efi") ||
+		     !kexec_word_lists(&w, "nosoftreserve")))
 			continue;
 		pkram_log_refusal(ctx, "leave it out with --command-line",
 				  "%s: %.*s on the next command line reaches for its memory",

@@ -27,6 +27,12 @@ struct kexec_word {
 /* The next kernel parameter; false at the end or before "--", where *line stays. */
 bool kexec_param_next(const char **line, struct kexec_word *ret);
 bool kexec_word_named(const struct kexec_word *w, const char *name);
+/* Whether the word's value is a list, with commas, that has the item; '-' stands for '_'. */
+bool kexec_word_lists(const struct kexec_word *w, const char *item);
+/* Finds the first word that reads exactly so, quotes and all; ret may be NULL. */
+bool kexec_line_find(const char *line, const char *raw, size_t len, struct kexec_word *ret);
+/* Whether any word of that name does. */
+bool kexec_line_lists(const char *line, const char *name, const char *item);
 
 /*
  * The next command line: `command_line` whole, else the running one less the boot loader's words
@@ -203,7 +209,8 @@ int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret);
 void kexec_versions_free(char **versions);
 /*
  * What the boot loader is set to start (kexec-bootloader.c); version and, where the loader does not
- * say, initrd stay NULL. -ENODATA: the newest kernel, or it cannot be told (logged).
+ * say, initrd stay NULL. -ENODATA: the newest kernel; -ENXIO: one that is not known (logged). Where
+ * pkram cannot load the boot entry, an error (logged), and what it says.
  */
 int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret);
 enum kexec_loader {
@@ -213,6 +220,11 @@ enum kexec_loader {
 };
 
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
+/*
+ * The line that it gives to what it is set to start. -ENODATA: it cannot be told, or holds
+ * variables of the boot loader.
+ */
+int kexec_boot_line(struct pkram_ctx *ctx, char **ret);
 /* Whether it is set to give the word to a kernel (to the first of the boot entries); `word` as it
  * stands in its files. */
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);

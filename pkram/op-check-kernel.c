@@ -157,6 +157,25 @@ static int check_initrd_driver(struct check *c, const struct driver *d)
 	return -EUCLEAN;
 }
 
+/* A module that is there may be kept from being loaded. */
+static int check_blacklists(struct check *c, const struct driver *d)
+{
+	if (kexec_line_lists(c->read, "module_blacklist", d->module)) {
+		pkram_log_refusal(c->ctx, "leave it out with --command-line",
+				  "module_blacklist= on the next command line forbids %s",
+				  d->module);
+		return -EUCLEAN;
+	}
+	if (kexec_line_lists(c->read, "modprobe.blacklist", d->module) ||
+	    machine_module_blacklisted(c->ctx, d->module))
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+			       "take it off /etc/modprobe.d and modprobe.blacklist=",
+			       "the driver %s is on a blacklist: the region may have no device in "
+			       "the next system until somebody loads it",
+			       d->module);
+	return 0;
+}
+
 static int check_driver(struct check *c, const struct known *k, const struct driver *d)
 {
 	enum kexec_module installed = k->have_modules ? kexec_modules_find(&k->modules, d->module) :
@@ -169,7 +188,7 @@ static int check_driver(struct check *c, const struct known *k, const struct dri
 	if (c->have_initrd && c->initrd.has_pkram && !inside)
 		return check_initrd_driver(c, d);
 	if (installed == KEXEC_MODULE_LOADABLE || inside)
-		return 0;
+		return check_blacklists(c, d);
 	if (k->have_modules || config == 'n')
 		return refuse_driver(c, d, config == 'n' ? ", by its configuration" : "");
 	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,

@@ -5,35 +5,6 @@
  */
 #include "op-check.h"
 
-#include <ctype.h>
-
-/* "${kernelopts}" and the like: what they stand for is the boot loader's. */
-static bool has_variable(const char *line)
-{
-	for (const char *p = strchr(line, '$'); p; p = strchr(p + 1, '$'))
-		if (p[1] == '{' || p[1] == '_' || isalpha((unsigned char)p[1]))
-			return true;
-	return false;
-}
-
-/* -ENODATA: it cannot be told. */
-static int loader_line(struct check *c, struct pkram_ctx *quiet, char **ret)
-{
-	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
-	int r = kexec_kernel_choose(quiet, NULL, NULL, &k);
-
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		return -ENODATA;
-	if (!k.options)
-		return kexec_grub_line(c->ctx, k.kernel, ret);
-	if (has_variable(k.options))
-		return -ENODATA;
-	*ret = TAKE_PTR(k.options);
-	return 0;
-}
-
 static void warn_lost(struct check *c, const struct kexec_keep *keep, const char *where)
 {
 	struct kexec_memmap m = { .kind = (enum kexec_memmap_kind)keep->kind, .start = keep->phys,
@@ -103,7 +74,7 @@ static int check_loader(struct check *c, struct pkram_ctx *quiet)
 
 	r = kexec_boot_loader(quiet, &loader);
 	if (r == 0)
-		r = loader_line(c, quiet, &line);
+		r = kexec_boot_line(quiet, &line);
 	if (r == -ENODATA) {
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 			       "see to it that the boot loader gives it the memmap= words",

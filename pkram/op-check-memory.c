@@ -185,16 +185,6 @@ static int compare_memmaps(struct check *c, const char *running)
 	return k == -EINVAL ? 0 : k;
 }
 
-static bool has_word(const char *line, const struct kexec_word *word)
-{
-	struct kexec_word w;
-
-	while (kexec_param_next(&line, &w))
-		if (w.raw_len == word->raw_len && memcmp(w.raw, word->raw, w.raw_len) == 0)
-			return true;
-	return false;
-}
-
 static bool keeps_memory(const struct kexec_word *w)
 {
 	return (w->name_len > 8 && memcmp(w->name, "ramoops.", 8) == 0) ||
@@ -214,7 +204,7 @@ int check_other_memory(struct check *c)
 		return k;
 	p = running;
 	while (kexec_param_next(&p, &w))
-		if (keeps_memory(&w) && !has_word(c->read, &w))
+		if (keeps_memory(&w) && !kexec_line_find(c->read, w.raw, w.raw_len, NULL))
 			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 				       "put it there, too, if it is still needed",
 				       "%.*s is on the running command line, and not on the next",

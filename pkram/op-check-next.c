@@ -8,36 +8,23 @@
 
 /* --- kmem: takes Soft Reserved memory as ordinary memory --- */
 
-static bool lists_module(const struct kexec_word *w, const char *module)
+/* What it takes is not used at once. */
+static bool is_offline(const char *line)
 {
-	const char *p = w->value, *end = w->value + w->value_len;
-
-	while (p < end) {
-		size_t n = strcspn(p, ",");
-
-		n = MIN(n, (size_t)(end - p));
-		if (n == strlen(module) && memcmp(p, module, n) == 0)
-			return true;
-		p += n + 1;
-	}
-	return false;
-}
-
-/* What the next line says: that it is not loaded, or that what it takes is not used at once. */
-static void read_line(const char *line, bool *ret_kept_away, bool *ret_offline)
-{
+	bool offline = false;
 	struct kexec_word w;
 
-	*ret_kept_away = *ret_offline = false;
-	while (kexec_param_next(&line, &w)) {
-		if (!w.value)
-			continue;
-		if (kexec_word_named(&w, "modprobe.blacklist") ||
-		    kexec_word_named(&w, "module_blacklist"))
-			*ret_kept_away |= lists_module(&w, "kmem");
-		else if (kexec_word_named(&w, "memhp_default_state"))
-			*ret_offline = w.value_len == 7 && memcmp(w.value, "offline", 7) == 0;
-	}
+	while (kexec_param_next(&line, &w))
+		if (w.value && kexec_word_named(&w, "memhp_default_state"))
+			offline = w.value_len == 7 && memcmp(w.value, "offline", 7) == 0;
+	return offline;
+}
+
+static bool is_kept_away(struct check *c)
+{
+	return kexec_line_lists(c->read, "module_blacklist", "kmem") ||
+	       kexec_line_lists(c->read, "modprobe.blacklist", "kmem") ||
+	       machine_module_blacklisted(c->ctx, "kmem");
 }
 
 /* Whether the next kernel is known to have no such driver; or to have it built in. */
@@ -54,13 +41,11 @@ static bool has_no_kmem(struct check *c, bool *ret_builtin)
 
 static int check_kmem_of(struct check *c, const char *spec)
 {
-	bool kept_away, offline, builtin;
+	bool builtin;
 
-	read_line(c->read, &kept_away, &offline);
-	if (has_no_kmem(c, &builtin) ||
-	    (!builtin && (kept_away || machine_module_blacklisted(c->ctx, "kmem"))))
+	if (has_no_kmem(c, &builtin) || (!builtin && is_kept_away(c)))
 		return 0;
-	if (offline) {
+	if (is_offline(c->read)) {
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 			       "keep the driver away (blacklist kmem in /etc/modprobe.d)",
 			       "%s: the kmem driver of the next kernel takes its memory; it stays "

@@ -39,15 +39,6 @@ static int entry_base(struct pkram_ctx *ctx, char **ret)
 	return asprintf(ret, "%s\n", line) < 0 ? -ENOMEM : 0;
 }
 
-/* Where the word stands; false: it does not. */
-static bool find_word(const char *text, const char *word, struct kexec_word *ret)
-{
-	while (kexec_param_next(&text, ret))
-		if (ret->raw_len == strlen(word) && memcmp(ret->raw, word, ret->raw_len) == 0)
-			return true;
-	return false;
-}
-
 static int put_word(const char *text, const char *at, const char *space, const char *word,
 		    const char *rest, char **ret)
 {
@@ -72,7 +63,7 @@ int op_plan_entry_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 	if (r < 0)
 		return r;
 	text = end = c->old ? c->old : base;
-	if (p->extends && !find_word(text, p->extends, &w))
+	if (p->extends && !kexec_line_find(text, p->extends, strlen(p->extends), &w))
 		return not_there(c->ctx, p->extends);
 	while (kexec_param_next(&end, &w) && !(p->extends && w.raw_len == strlen(p->extends) &&
 					       memcmp(w.raw, p->extends, w.raw_len) == 0))
@@ -95,7 +86,7 @@ static int entry_take(struct pkram_plan_change *c, const struct op_plan_word *on
 	char *now;
 	int r;
 
-	if (!find_word(*text, one->word, &w))
+	if (!kexec_line_find(*text, one->word, strlen(one->word), &w))
 		return not_there(c->ctx, one->word);
 	from = w.raw - (!one->old && w.raw > *text);
 	r = put_word(*text, one->old ? w.raw : from, "", one->old ? one->old : "",

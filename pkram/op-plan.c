@@ -50,16 +50,6 @@ static int read_maps(struct pkram_ctx *ctx, struct inputs *in)
 	return r;
 }
 
-static bool line_has(const char *line, const char *word)
-{
-	struct kexec_word w;
-
-	while (kexec_param_next(&line, &w))
-		if (w.raw_len == strlen(word) && memcmp(w.raw, word, w.raw_len) == 0)
-			return true;
-	return false;
-}
-
 /* The line with a word that was added to the boot loader's settings, but does not run yet. */
 static int add_pending(struct pkram_ctx *ctx, const struct op_plan_word *w, char **line)
 {
@@ -68,7 +58,7 @@ static int add_pending(struct pkram_ctx *ctx, const struct op_plan_word *w, char
 	char *now = NULL;
 	int r = 0;
 
-	if (line_has(*line, w->word))
+	if (kexec_line_find(*line, w->word, strlen(w->word), NULL))
 		return 0;
 	pkram_log_info(ctx,
 		       "%s is set for the next boot already, and stays; 'pkram plan --remove' "

@@ -145,6 +145,14 @@ static void test_drivers(void **state)
 	sysroot_remove(s, "/boot/config-6.12.0");
 	finds(region, NULL, "drivers", PKRAM_CHECK_WARNING, "cannot tell whether", NULL);
 	finds(region, NULL, "initrd", PKRAM_CHECK_WARNING, "not an initrd that can be read", NULL);
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep",
+		     "kernel/drivers/nvdimm/nd_e820.ko:\nkernel/drivers/nvdimm/nd_pmem.ko:\n");
+	sysroot_remove(s, "/lib/modules/6.12.0/modules.builtin");
+	o.append = "modprobe.blacklist=floppy,nd-pmem";
+	finds(region, &o, "drivers", PKRAM_CHECK_WARNING, "nd_pmem is on a blacklist", NULL);
+	o.append = "module_blacklist=nd_e820";
+	finds(region, &o, "drivers", PKRAM_CHECK_FAILS, "forbids nd_e820", "leave it");
+	o.append = NULL;
 	o.initrd = "";
 	finds(region, &o, "initrd", PKRAM_CHECK_OK, "starts without one", NULL);
 	pkram_region_close(region);

@@ -13,8 +13,8 @@ $ checks
 | region       ok      pmem:/dev/pmem0: 8192 MiB at 0xc00000000
 | kernel       ok      6.1.0-41-amd64: /boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64
 | initrd       ok      /boot/initrd.img-6.1.0-41-amd64: pkram is not inside
-| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
 | command-line ok      root=UUID=UUID ro quiet crashkernel=512M,high memmap=8G!48G pkram.jump=00000000000000000000000000000000
+| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
 | nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
 | writers      ok      no node is being written
 | sources      ok      0 trees compared with what was saved
@@ -37,8 +37,8 @@ $ checks --command-line 'ro memmap=8G!47G'
 | region       ok      pmem:/dev/pmem0: 8192 MiB at 0xc00000000
 | kernel       ok      6.1.0-41-amd64: /boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64
 | initrd       ok      /boot/initrd.img-6.1.0-41-amd64: pkram is not inside
-| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
 | command-line ok      ro memmap=8G!47G pkram.jump=00000000000000000000000000000000
+| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
 | nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
 | writers      ok      no node is being written
 | sources      ok      0 trees compared with what was saved
@@ -132,7 +132,9 @@ $ machine laptop-uefi 8G 2G && kernel 6.12.57+deb13-amd64 nd_e820 nd_pmem
 $ checks --kernel /boot/vmlinuz-6.12.57+deb13-amd64 --append 'memmap=2G!8G' | grep -v ' ok '
 | pkram: the jump is safe; 1 check warns
 | CHECK        RESULT  REASON
-| cold-boot    warning cannot tell which command line the boot loader gives to the next kernel
-|                        -> see to it that the boot loader gives it the memmap= words
+| cold-boot    warning pmem:/dev/pmem0: the boot loader does not reserve its memory: what is there is lost with the next start by it
+|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or /etc/kernel/cmdline and kernel-install)
+|              warning pmem:/dev/pmem0: /etc/kernel/cmdline, of kernels to come, does not reserve its memory: what is there is lost with the next start by it
+|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or /etc/kernel/cmdline and kernel-install)
 | exit 0
 $ machine_end

@@ -16,8 +16,8 @@ $ pkram check --sysroot m
 | kernel       fails   no kernel in /boot
 |                        -> name one with --kernel
 | initrd       skipped kernel comes first
-| drivers      skipped region comes first
 | command-line ok      ro quiet pkram.jump=00000000000000000000000000000000
+| drivers      skipped region comes first
 | nodes        skipped region comes first
 | writers      skipped region comes first
 | sources      skipped region comes first
