@@ -209,8 +209,9 @@ static int entry_commands(struct pkram_plan_change *c)
 	char **versions = NULL;
 	int r = kexec_kernel_versions(c->ctx, &versions);
 
-	if (r < 0 || !versions) {
+	if (r < 0 || !versions || !*versions) {
 		pkram_log_error(c->ctx, "no kernels in /boot to make boot entries of");
+		kexec_versions_free(versions);
 		return r < 0 ? r : -ENOENT;
 	}
 	for (char **v = versions; *v && r == 0; v++)
@@ -384,15 +385,40 @@ static void put_back(struct pkram_plan_change *c, bool again)
 		run_commands(c);
 }
 
+/* What starts by default counts, where it can be told. */
+static int find_arrival(struct pkram_plan_change *c)
+{
+	_cleanup_free_ char *line = NULL;
+	struct pkram_ctx *quiet;
+	int r = ctx_quiet(c->ctx, &quiet);
+
+	if (r < 0)
+		return r;
+	r = kexec_boot_line(quiet, &line);
+	pkram_unref(quiet);
+	if (r == 0)
+		return kexec_line_find(line, c->word, strlen(c->word), NULL) ? 0 : -EUCLEAN;
+	if (r != -ENODATA)
+		return r;
+	if (!kexec_boot_has_word(c->ctx, c->loader, c->word))
+		return -EUCLEAN;
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "look before you boot it",
+		       "cannot tell which kernel the boot loader starts by default, and whether "
+		       "%s is on its line",
+		       c->word);
+	return 0;
+}
+
 static int check_arrival(struct pkram_plan_change *c)
 {
-	if (!c->word || kexec_boot_has_word(c->ctx, c->loader, c->word))
-		return 0;
-	pkram_log_error(c->ctx,
-			"%s is not in what %s has made: the boot loader takes its command line "
-			"from elsewhere: add the word by hand",
-			c->word, c->commands[0].argv[0]);
-	return -EUCLEAN;
+	int r = c->word ? find_arrival(c) : 0;
+
+	if (r == -EUCLEAN)
+		pkram_log_error(c->ctx,
+				"%s is not on the line that the boot loader gives by default after "
+				"%s: it takes it from elsewhere: add the word by hand",
+				c->word, c->commands[0].argv[0]);
+	return r;
 }
 
 static int make_directory(struct pkram_plan_change *c)

@@ -65,6 +65,7 @@ $ pkram plan --sysroot m --apply --yes 256M
 | +# pkram plan: memmap=256M!1G
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
 | $ update-grub
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 $ cat m/etc/default/grub.d/50-pkram.cfg
 | # pkram plan: memmap=256M!1G
@@ -90,6 +91,7 @@ $ pkram plan --sysroot m --apply --yes 64M
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
 | $ update-grub
 ! pkram: memmap=256M!1G is set for the next boot already, and stays; 'pkram plan --remove' takes it back
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=64M!1280M is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 $ pkram plan --sysroot m --remove
 | --- /etc/default/grub.d/50-pkram.cfg
@@ -159,7 +161,7 @@ $ pkram plan --sysroot m --apply --yes 256M
 | +# pkram plan: memmap=256M!1G
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
 | $ update-grub
-! pkram: memmap=256M!1G is not in what update-grub has made: the boot loader takes its command line from elsewhere: add the word by hand
+! pkram: memmap=256M!1G is not on the line that the boot loader gives by default after update-grub: it takes it from elsewhere: add the word by hand
 ! pkram: /etc/default/grub.d/50-pkram.cfg is as it was
 [1]
 $ rm m/deaf before/deaf; update-grub; changed
@@ -186,8 +188,10 @@ $ pkram plan --sysroot m --apply --yes 256M
 | +# pkram plan: memmap=256M!1G (no newline above)
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
 | $ update-grub
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 $ pkram plan --sysroot m --apply --yes 16M -q >out
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=16M!1280M is on its line: look before you boot it
 $ cat m/etc/default/grub m/boot/grub/grub.cfg
 | GRUB_CMDLINE_LINUX=quiet
 | # pkram plan: memmap=256M!1G (no newline above)
@@ -212,6 +216,7 @@ $ pkram plan --sysroot m --remove --yes
 ! pkram: done; it counts from the next boot on
 $ changed
 $ pkram plan --sysroot m --apply --yes 256M -q >out
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
 $ echo '# mine' >>m/etc/default/grub
 $ pkram plan --sysroot m --remove --yes -q >out
 $ changed
@@ -245,6 +250,7 @@ $ pkram plan --sysroot m --apply --yes 1G
 | +# pkram plan: memmap=2G%24G-1+0xefffffff -> memmap=2G%24G-1+0xefffffff,1G!4G
 | +case " $GRUB_CMDLINE_LINUX " in *' memmap=2G%24G-1+0xefffffff '*) GRUB_CMDLINE_LINUX=" $GRUB_CMDLINE_LINUX "; GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=2G%24G-1+0xefffffff '*}' memmap=2G%24G-1+0xefffffff,1G!4G '${GRUB_CMDLINE_LINUX#*' memmap=2G%24G-1+0xefffffff '};; esac
 | $ update-grub
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=2G%24G-1+0xefffffff,1G!4G is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 $ cat m/boot/grub/grub.cfg
 | 	linux /vmlinuz root=x ro  memmap=4G!8G memmap=64K\$0x18690000 memmap=0x20000000\$20G memmap=2G%24G-1+0xefffffff,1G!4G  quiet
@@ -271,6 +277,7 @@ $ pkram plan --sysroot m --apply --yes 2G -q --json
 |   "changed": true
 | }
 ! pkram: warning: with more than four ranges in memmap= the kernel places itself at random (KASLR) no more
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G is on its line: look before you boot it
 $ cat m/boot/grub/grub.cfg
 | 	linux /vmlinuz root=x ro   memmap=4G!8G memmap=64K\$0x18690000 memmap=0x20000000\$20G memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G   quiet
 $ pkram plan --sysroot m --remove --yes -q >out
@@ -358,6 +365,14 @@ $ pkram plan --sysroot m --remove --yes
 | -root=x quiet memmap=4G!4G
 | $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
+$ changed
+
+Boot entries, and no kernel in /boot to make them anew of.
+
+$ rm m/boot/vmlinuz-*; rm -rf before; cp -r m before
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: no kernels in /boot to make boot entries of
+[1]
 $ changed
 
 No boot loader that is known.
