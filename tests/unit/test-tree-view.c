@@ -461,7 +461,7 @@ static void test_damage(void **state)
 	struct image image, copy;
 	unsigned int sound = 0, bad = 0;
 	uint64_t end;
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	const unsigned int stride = 5; /* each view is a hundred times dearer */
 #else
 	const unsigned int stride = 1;
