@@ -9,29 +9,39 @@
 #	kernel=SERIES		the first kernel
 #	memory=MIB		guest RAM: 1 GiB from 0, the rest from 4 GiB up
 #	nodes=N			2: the RAM below 4 GiB and two CPUs are node 0, the rest is node 1
-#	region=SIZE!START	reserved by memmap=, compared by the host across each jump (one node)
+#	region=SIZE!START	reserved by memmap=, compared by the host across each jump (one node);
+#				with % (and -FROM+TO) it is Soft Reserved
+#	machine=pc|q35		q35 starts by OVMF instead of SeaBIOS
 #	append=WORDS		more words for the first kernel
 #	cpu=WORDS		more words for QEMU's -cpu
 #	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
+#	when=all		only run by --all
+#	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
+#	variants_all=LIST	more of them, only by --all
+# shellcheck disable=SC2034 # some of them are for the one who runs it
 vm_defaults() {
 	kernel=6.12
 	memory=1536
+	machine=pc
 	nodes=1
 	region=
 	append=
 	cpu=
 	disk=
 	seconds=240
+	when=
+	variants=
+	variants_all=
 }
 
 VM_LOW=$((1024 << 20))		# RAM below 4 GiB; the rest begins at 4 GiB
 
-# vm_run FILE IMAGE WORK: 0 when all is as the scenario FILE wants it. WORK gets console.log (the
+# vm_run FILE IMAGE WORK [VARIANT]: 0 when all is as the scenario FILE wants it. WORK gets console.log (the
 # kernels' output), events (what guest and host told each other), verdict (one
 # line) and, for a tree that came back wrong, differences.
 vm_run() (
-	local file=$1 image=$2 work=$3 version ram
+	local file=$1 image=$2 work=$3 variant=${4:-} version ram
 
 	rm -rf "$work"
 	mkdir -p "$work"
@@ -72,17 +82,17 @@ vm_open_control() {
 
 vm_start() {
 	local name=$1 image=$2 work=$3 version=$4 ram=$5 line
-	local -a machine data=()
+	local -a options data=()
 
 	vm_started=("$@")
 	if [[ -n $disk ]]; then
 		data=(-drive "file=$work/data,if=virtio,format=raw")
 	fi
 	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $append"
-	line="$line vm.test=$name vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
-	mapfile -t machine < <(vm_machine "$ram")
+	line="$line vm.test=$name ${variant:+vm.variant=$variant} vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
+	mapfile -t options < <(vm_machine "$ram")
 	# shellcheck disable=SC2046 # the accelerator is a list of words
-	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") "${machine[@]}" \
+	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") "${options[@]}" \
 		-nodefaults -no-user-config -display none \
 		-chardev file,id=console,path="$work/console.log",append=on -serial chardev:console \
 		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
@@ -95,13 +105,16 @@ vm_start() {
 
 # QEMU's options for RAM and CPUs, one a line.
 vm_machine() {
-	local machine=pc,max-ram-below-4g=$VM_LOW low=$((VM_LOW >> 20))
+	local type=$machine,max-ram-below-4g=$VM_LOW low=$((VM_LOW >> 20))
 
+	if [[ $machine == q35* ]]; then
+		printf '%s\n' -bios /usr/share/ovmf/OVMF.fd
+	fi
 	if ((nodes == 1)); then
-		printf '%s\n' -machine "$machine,memory-backend=ram" -m "$memory" -smp 2 \
+		printf '%s\n' -machine "$type,memory-backend=ram" -m "$memory" -smp 2 \
 			-object "memory-backend-file,id=ram,size=${memory}M,mem-path=$1,share=on"
 	else
-		printf '%s\n' -machine "$machine" -m "$memory" -smp 4,sockets=2 \
+		printf '%s\n' -machine "$type" -m "$memory" -smp 4,sockets=2 \
 			-object "memory-backend-ram,id=low,size=${low}M" \
 			-object "memory-backend-ram,id=high,size=$((memory - low))M" \
 			-numa node,nodeid=0,memdev=low,cpus=0-1 \
@@ -223,7 +236,7 @@ vm_clock() {
 vm_damage() {
 	local ram=$1 at byte
 
-	at=$(($(vm_ram_offset "$(numfmt --from=iec "${region#*!}")") + $2))
+	at=$(($(vm_region_offset) + $2))
 	byte=$(od -An -tu1 -j "$at" -N 1 "$ram")
 	printf '%b' "\\x$(printf %02x $((byte ^ 0xff)))" |
 		dd of="$ram" bs=1 seek="$at" conv=notrunc status=none
@@ -240,8 +253,8 @@ vm_mark() {
 	local work=$1 ram=$2 size start bad
 
 	[[ -n $region ]] || return 0
-	size=$(numfmt --from=iec "${region%!*}")
-	start=$(vm_ram_offset "$(numfmt --from=iec "${region#*!}")")
+	size=$(numfmt --from=iec "${region%%[%!]*}")
+	start=$(vm_region_offset)
 	case $3 in
 	jump)
 		dd if="$ram" of="$work/snapshot" bs=1M skip="$start" count="$size" \
@@ -278,6 +291,13 @@ vm_ram_offset() {
 
 	((address < VM_LOW)) || address=$((address - (4 << 30) + VM_LOW))
 	printf '%s\n' "$address"
+}
+
+# Where the region begins in that file.
+vm_region_offset() {
+	local start=${region#*[%!]}
+
+	vm_ram_offset "$(numfmt --from=iec "${start%%-*}")"
 }
 
 # What was told before a jump must have been told again after it.

@@ -5,6 +5,7 @@
 
 region=256M!4352M
 seconds=300
+when=all
 
 stage_1() {
 	expect 0 pkram -r pmem:/dev/pmem0 init

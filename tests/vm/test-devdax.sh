@@ -4,6 +4,7 @@
 # through raw pmem and back through a devdax namespace over the same memory.
 
 region=256M!512M
+when=all
 
 stage_1() {
 	load_region_modules

@@ -5,5 +5,6 @@
 # shellcheck source=tests/vm/test-report.sh
 . "$(dirname "${BASH_SOURCE[0]}")/test-report.sh"
 cpu=-invtsc
+when=all
 CLOCK=wall
 SLACK=2000

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# shellcheck shell=bash disable=SC2034
-# Ten rounds of save, jump and restore with data that fills 70 % of the region: each save must give
+# shellcheck shell=bash disable=SC2034,SC2154
+# Rounds of save, jump and restore with data that fills 70 % of the region: each save must give
 # up the space of a node that was restored already.
 
 region=64M!4352M
 seconds=900
-ROUNDS=10
+variants=3
+variants_all=10
+ROUNDS=${variant:-3}
 
 stage() {
 	if ((STAGE == 1)); then

@@ -185,13 +185,15 @@ guest_main() {
 	[[ $(</proc/sys/kernel/bootloader_type) != 208 ]] || loader=kexec
 	stty -F "$CONTROL" raw -echo
 	stty -F /dev/ttyS2 raw -echo
-	answer=$(ask "boot $(word vm.stage) $(uname -r) $loader")
+	# OVMF writes to every serial line, without an end of line.
+	answer=$(ask $'\n'"boot $(word vm.stage) $(uname -r) $loader")
 	STAGE=${answer#go }
 	[[ $loader == firmware || -e /proc/vmcore ]] || mark landed
 	set -eEuo pipefail
 	trap 'guest_died $? $LINENO "$BASH_COMMAND"' ERR
 	mount_boot
 	. /vm/data.sh
+	variant=$(word vm.variant)
 	# shellcheck source=/dev/null
 	. "/vm/$(word vm.test)"
 	if declare -F stage >/dev/null; then
