@@ -69,10 +69,12 @@ static void print_json(const struct cmd *cmd, const struct pkram_conversion *c, 
 	json_string(&j, "device", c->device);
 	if (*c->new_device)
 		json_string(&j, "new_device", c->new_device);
-	json_number(&j, "start", c->phys);
-	json_number(&j, "size", c->size);
-	json_number(&j, "usable", c->usable);
-	json_number(&j, "new_usable", c->new_usable);
+	if (c->size) {
+		json_number(&j, "start", c->phys);
+		json_number(&j, "size", c->size);
+		json_number(&j, "usable", c->usable);
+		json_number(&j, "new_usable", c->new_usable);
+	}
 	if (c->container) {
 		json_string(&j, "uuid", c->uuid);
 		json_number(&j, "generation", c->generation);
@@ -100,6 +102,10 @@ static int run_convert(struct cmd *cmd, const char *device, enum pkram_memory_mo
 
 	r = pkram_region_convert(cmd->ctx, device, to, PKRAM_CONVERT_PLAN_ONLY, &c);
 	if (r == -EALREADY) {
+		c = (struct pkram_conversion){ .from = to, .to = to };
+		snprintf(c.device, sizeof(c.device), "%s", device);
+		if (cmd->json)
+			print_json(cmd, &c, false);
 		say_info("%s is %s already", device, opt.to);
 		return EXIT_DONE;
 	}

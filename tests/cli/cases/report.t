@@ -81,6 +81,11 @@ $ third report | times | sed -n 1p
 $ poke region arm $(printf %032d 8) 00000002000040008000000000000000 5; third report | times | sed -n 1,2p
 | Jump TIME; the machine was started otherwise since
 | Next jump of an earlier boot, has not arrived: TIME
+$ third report --json | grep next; third --json | grep jump
+|   "next": "past",
+|   "next_time": "TIME",
+|     "jump": "past",
+|     "jump_time": "TIME"
 
 A jump of a pkram that kept no account; nobody who only looks changes anything.
 
