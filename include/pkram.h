@@ -330,6 +330,7 @@ struct pkram_node {
 	uint64_t data;			/* of a tree: bytes of file data without holes */
 	uint64_t extents;		/* pieces of the region that it lies in */
 	int64_t saved_at;
+	uint64_t save_ns;		/* that the save of its set took; 0: not known */
 	uint8_t boot_id[16];		/* of the kernel that saved it */
 	uint64_t content_hash;		/* of the window checksums: equal for equal bytes */
 	const char *kernel;		/* uname -r; "" where unknown, as the next ones */
@@ -846,6 +847,8 @@ struct pkram_phase {
  * @nodes: that came by the jump and are there
  * @restored: that came and were restored
  * @untold: of those, how many have no phase, because they are too many
+ * @restored_bytes: of those; 0 where it is not known
+ * @restored_at: when the last of them was there, by the new kernel's wall clock; 0: not known
  */
 struct pkram_report_info {
 	uint8_t id[16];
@@ -867,6 +870,8 @@ struct pkram_report_info {
 	uint64_t nodes;
 	uint64_t restored;
 	uint64_t untold;
+	uint64_t restored_bytes;
+	int64_t restored_at;
 };
 
 struct pkram_report;

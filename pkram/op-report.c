@@ -236,6 +236,10 @@ static int add_restores(struct pkram_report *r, const struct store_info *info,
 	}
 	r->info.restored = le64toh(a->nodes);
 	r->info.untold = r->info.restored - told;
+	r->info.restored_bytes = le64toh(a->bytes);
+	if (r->info.kernel_at && a->nodes &&
+	    __builtin_add_overflow(r->info.kernel_at, le64toh(a->done), &r->info.restored_at))
+		r->info.restored_at = 0;
 	return k < 0 ? k : add_rest(r, a, line, told_ns, at);
 }
 

@@ -6,13 +6,21 @@
 
 #include "column.h"
 #include "options.h"
+#include "prometheus.h"
 #include "report.h"
 
-static bool no_headings;
+static struct {
+	struct optional_string prometheus;
+	bool no_headings;
+	bool verify;
+} opt;
 
 static const struct option_row options[] = {
 	{ "noheadings", 'n', NULL, "print the phases alone, without headings", OPTION_BOOL,
-	  &no_headings },
+	  &opt.no_headings },
+	{ "prometheus", 0, "FILE", "print metrics, or write them to FILE", OPTION_OPTIONAL,
+	  &opt.prometheus },
+	{ "verify", 0, NULL, "read every checksum for the metrics", OPTION_BOOL, &opt.verify },
 	{ NULL },
 };
 
@@ -94,7 +102,7 @@ static int print_table(const struct pkram_report *report)
 	int r = table ? 0 : -ENOMEM;
 
 	if (r == 0)
-		scols_table_enable_noheadings(table, no_headings);
+		scols_table_enable_noheadings(table, opt.no_headings);
 	for (size_t i = 0; i < N_COLS && r == 0; i++)
 		if (!scols_table_new_column(table, names[i], 0,
 					    i >= COL_START ? SCOLS_FL_RIGHT : 0))
@@ -217,14 +225,87 @@ static void print_json(const struct pkram_report *report)
 	json_end(&j, '}');
 }
 
+/* --- the verb --- */
+
+static void report_free_p(struct pkram_report **p)
+{
+	pkram_report_free(*p);
+}
+
+static int verify_all(struct pkram_region *region, struct metrics *m, struct pkram_transfer *t)
+{
+	progress_begin();
+	catch_signals(-1);
+	m->verify_result = pkram_verify(region, NULL, 0, t);
+	progress_end();
+	/* Damage is what the metrics are for; anything else says nothing of it. */
+	if (m->verify_result == 0 || m->verify_result == -EBADMSG)
+		m->verified = t;
+	return m->verify_result;
+}
+
+/* That no jump has arrived is no failure here, and not worth a word in the log of a timer. */
+static int gather(struct pkram_region *region, struct metrics *m, struct pkram_report **ret_report)
+{
+	int r;
+
+	messages_hold();
+	r = pkram_report_new(region, ret_report);
+	messages_release(r < 0 && r != -ENODATA);
+	if (r == 0)
+		m->report = *ret_report;
+	return r == -ENODATA ? 0 : r;
+}
+
+/* A region that cannot be opened is told by the metrics, too: that is when somebody has to know. */
+static int run_prometheus(struct cmd *cmd)
+{
+	_cleanup_region_ struct pkram_region *region = NULL;
+	_cleanup_node_list_ struct pkram_node_list *nodes = NULL;
+	_cleanup_(report_free_p) struct pkram_report *report = NULL;
+	struct metrics m = { .spec = cmd->region ? cmd->region : "" };
+	struct pkram_region_info info;
+	struct pkram_transfer t;
+	int r, k;
+
+	r = open_region_to_look(cmd, &region);
+	if (r == 0)
+		r = pkram_region_get_info(region, &info);
+	if (r == 0)
+		r = pkram_node_list_new(region, &nodes);
+	if (r == 0) {
+		m.region = &info;
+		m.nodes = nodes;
+		r = gather(region, &m, &report);
+	}
+	if (r == 0 && opt.verify)
+		r = verify_all(region, &m, &t);
+	if (r == -ECANCELED)
+		return exit_code(r);
+	if (!opt.prometheus.value) {
+		metrics_print(stdout, &m);
+		return exit_code(r);
+	}
+	k = metrics_write(opt.prometheus.value, &m);
+	return exit_code(k < 0 ? k : r);
+}
+
 static int run_report(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_report *report;
+	_cleanup_(report_free_p) struct pkram_report *report = NULL;
 	int r;
 
 	(void)argc;
 	(void)argv;
+	if (opt.prometheus.given && cmd->json)
+		return usage_error(cmd, "--prometheus and --json exclude each other");
+	if (opt.prometheus.value && !*opt.prometheus.value)
+		return usage_error(cmd, "--prometheus: an empty word is no FILE");
+	if (opt.verify && !opt.prometheus.given)
+		return usage_error(cmd, "--verify goes with --prometheus");
+	if (opt.prometheus.given)
+		return run_prometheus(cmd);
 	r = open_region_to_look(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
@@ -237,13 +318,11 @@ static int run_report(struct cmd *cmd, int argc, char **argv)
 		return exit_code(r);
 	if (cmd->json) {
 		print_json(report);
-	} else {
-		if (!no_headings)
-			print_summary_lines(pkram_report_info(report));
-		r = print_table(report);
+		return EXIT_DONE;
 	}
-	pkram_report_free(report);
-	return exit_code(r);
+	if (!opt.no_headings)
+		print_summary_lines(pkram_report_info(report));
+	return exit_code(print_table(report));
 }
 
 const struct verb verb_report = {
