@@ -24,7 +24,7 @@ $ pkram --help
 |   report    show where the time of the last jump went
 |   export    write all nodes to a file, verified
 |   import    copy the nodes of an exported file into the region
-|   help      print this help, or that of a verb
+|   help      print this help, or open the manual page of a verb
 |
 | Options, before or after the verb:
 |   -r, --region REGION       devdax:PATH, pmem:PATH, file:PATH or PATH
@@ -37,7 +37,7 @@ $ pkram --help
 |
 | Exit codes: 0 done, 1 failed, 2 usage, 3 nothing to do or stale,
 | 4 damaged data found. See also 'pkram VERB --help' and pkram(8).
-$ pkram help >a; pkram --help >b; pkram -h >c; cmp a b && cmp b c
+$ export MANPATH=$PWD/none; pkram help >a; pkram --help >b; pkram -h >c; cmp a b && cmp b c
 $ pkram help save
 | Usage: pkram save [OPTION...] PATH...
 |
@@ -62,6 +62,15 @@ $ pkram help save
 | See also pkram-save(8).
 $ pkram save --help | cmp - <(pkram help save)
 $ pkram --help save | cmp - <(pkram help save)
+
+The manual page, where it is installed and there is a man to show it.
+
+$ mkdir bin; printf '#!/bin/sh\n[ "$1" = -w ] && echo found && shift || echo shown "$@"; [ "$2" = pkram-save ]\n' >bin/man; chmod +x bin/man
+$ PATH=$PWD/bin:$PATH pkram help save
+| shown 8 pkram-save
+$ PATH=$PWD/bin:$PATH pkram help rm | head -n 1
+| Usage: pkram rm [OPTION...] NAME...
+
 $ pkram help frobnicate
 ! pkram: help: no verb 'frobnicate'; see 'pkram help --help'
 [2]
