@@ -37,3 +37,16 @@ $ offer pkram restore --mount = huge = w
 | within_size
 $ offer pkram restore --mount = huge = never o
 | one
+$ offer pkram -r $PWD/re
+| DIR/region
+$ offer pkram -r file : ''
+| dir
+| region
+| DIR/region
+$ offer pkram init file : $PWD/re
+| DIR/region
+| DIR/region
+$ offer pkram region convert ''
+| dir
+| region
+| file:DIR/region
