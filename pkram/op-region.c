@@ -228,9 +228,9 @@ static int spec_discover(struct pkram_ctx *ctx, char **ret)
 		return k;
 	if (!found)
 		return log_error_errno(ctx, -ENODATA,
-				       "no region of this machine holds a container; 'pkram init "
-				       "REGION' makes one "
-				       "(see pkram(8) for reserving memory)");
+				       "no region of this machine holds a container; 'pkram "
+				       "regions' lists the memory that could, 'pkram plan SIZE' "
+				       "finds some to reserve");
 	*ret = TAKE_PTR(found);
 	return 0;
 }

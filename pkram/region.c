@@ -81,6 +81,15 @@ static int canonical_path(struct pkram_ctx *ctx, const char *path, const struct 
 	return 0;
 }
 
+/* What else to do where nothing is; `ops` by the spec, NULL for a bare path. */
+static const char *missing_hint(const struct region_ops *ops)
+{
+	if (errno != ENOENT)
+		return "";
+	return ops == &region_ops_file ? "; 'pkram init --size N' makes it" :
+					 "; 'pkram regions' lists what there is";
+}
+
 int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct region **ret)
 {
 	_cleanup_free_ char *canonical = NULL;
@@ -95,7 +104,7 @@ int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct 
 		return -EINVAL;
 	}
 	if (stat(path, &st) < 0)
-		return log_error_errno(ctx, -errno, "region %s: %m", spec);
+		return log_error_errno(ctx, -errno, "region %s: %m%s", spec, missing_hint(ops));
 	by_type = row_of_mode(st.st_mode);
 	if (!by_type) {
 		pkram_log_error(ctx, "%s is neither a pmem or devdax device nor a regular file",
@@ -192,8 +201,9 @@ int region_open_fd(struct region *r, mode_t type, int flags, struct stat *ret_st
 			return log_error_errno(r->ctx, e, "%s has no driver yet; modprobe "
 					       "device_dax or daxctl reconfigure-device -m devdax",
 					       r->path);
-		return log_error_errno(r->ctx, e, "%s: cannot open for %s: %m", r->path,
-				       r->read_only ? "reading" : "writing");
+		return log_error_errno(r->ctx, e, "%s: cannot open for %s: %m%s", r->path,
+				       r->read_only ? "reading" : "writing",
+				       e == -EACCES && geteuid() != 0 ? "; run this as root" : "");
 	}
 	if (fstat(fd, &st) < 0)
 		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);

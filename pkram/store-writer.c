@@ -107,7 +107,8 @@ int store_writer_open(struct store *s, const char *name, enum pkram_node_kind ki
 	if (len > PKRAM_NAME_MAX)
 		return log_error_errno(
 			s->ctx, -ENAMETOOLONG,
-			"%.40s...: %zu bytes are too long for a node's name (limit %u); use -n",
+			"%.40s...: %zu bytes are too long for a node's name (limit %u); "
+			"give it a shorter one (save: -n)",
 			name, len, PKRAM_NAME_MAX);
 	w = calloc(1, sizeof(*w));
 	if (!w)

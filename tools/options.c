@@ -297,11 +297,29 @@ static unsigned int distance(const char *a, const char *b)
 	return row[n];
 }
 
+/* What other tools call it. */
+static const char *other_word(const char *word)
+{
+	static const char *const words[][2] = {
+		{ "list", "ls" }, { "show", "info" }, { "remove", "rm" }, { "delete", "rm" },
+		{ "create", "init" }, { "format", "init" }, { "store", "put" }, { "dump", "get" },
+		{ "load", "restore" }, { "jump", "kexec" }, { "reboot", "kexec" },
+		{ "devices", "regions" }, { "reserve", "plan" }, { "fsck", "verify" },
+		{ "scrub", "verify" }, { "convert", "region" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strcmp(word, words[i][0]) == 0)
+			return words[i][1];
+	return word;
+}
+
 const struct verb *verb_guess(const char *word)
 {
 	const struct verb *best = NULL;
 	unsigned int least = 3, d;
 
+	word = other_word(word);
 	for (size_t i = 0; verbs[i]; i++) {
 		d = distance(word, verbs[i]->name);
 		if (d < least && d < strlen(verbs[i]->name)) {

@@ -128,6 +128,38 @@ static void print_json(const struct pkram_region_info *info, const struct tally 
 	json_end(&j, '}');
 }
 
+static void memory_free_p(struct pkram_memory_list **p)
+{
+	pkram_memory_list_free(*p);
+}
+
+/* Without a container: make one where there is room for it, or find room. */
+static void say_next(struct cmd *cmd)
+{
+	_cleanup_(memory_free_p) struct pkram_memory_list *list = NULL;
+	const struct pkram_memory *m;
+	int r;
+
+	if (cmd->region) {
+		say_info("next step: pkram init %s", cmd->region);
+		return;
+	}
+	messages_hold();
+	r = pkram_memory_list_new(cmd->ctx, NULL, &list);
+	messages_release(false);
+	for (size_t i = 0; r == 0 && (m = pkram_memory_list_get(list, i)); i++)
+		if (m->state == PKRAM_MEMORY_EMPTY && *m->spec) {
+			say_info("next step: pkram init %s", m->spec);
+			return;
+		}
+	if (r == 0 && pkram_memory_list_count(list))
+		say_info("next step: pkram regions, which says of each piece of reserved memory "
+			 "what it needs");
+	else
+		say_info("next step: pkram plan SIZE, which reserves memory for a region; pkram "
+			 "regions lists what is there");
+}
+
 int run_status(struct cmd *cmd)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
@@ -143,7 +175,7 @@ int run_status(struct cmd *cmd)
 		r = pkram_node_list_new(region, &nodes);
 	if (r == -ENODATA) {
 		exit_code(r);
-		say_info("next step: pkram init REGION; pkram(8) tells how to reserve memory");
+		say_next(cmd);
 		return EXIT_FAILED;
 	}
 	if (r < 0)

@@ -233,7 +233,8 @@ static int run_regions(struct cmd *cmd, int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (!pkram_memory_list_count(memory)) {
-		say_info("no memory of this machine is reserved; pkram(8) tells how to do that");
+		say_info("no memory of this machine is reserved; 'pkram plan SIZE' finds a place "
+			 "for a region");
 		return EXIT_DONE;
 	}
 	return exit_code(table_print(&list, pkram_memory_list_count(memory), !opt.no_headings,

@@ -115,7 +115,7 @@ $ cp full r; pkram -r file:r import --force a/numbers; pkram -r file:r import --
 [1]
 $ pkram -r file:r import --force r; pkram -r file:new import copy
 ! pkram: r: is the region itself
-! pkram: region file:new: No such file or directory
+! pkram: region file:new: No such file or directory; 'pkram init --size N' makes it
 [1]
 $ poke copy flip data:stream+1900000; pkram -r file:r import --force copy
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x509000)

@@ -36,7 +36,7 @@ $ for i in 1 2 3 4 5 6; do seq $i$i$i$i | pkram put -q n$i & done; wait; for i i
 No permission.
 
 $ chmod 755 . ..; chmod 600 region; nobody() { setpriv --reuid 65534 --clear-groups pkram "$@"; }; nobody ls
-! pkram: DIR/region: cannot open for reading: Permission denied
+! pkram: DIR/region: cannot open for reading: Permission denied; run this as root
 [1]
 $ chmod 644 region; nobody ls -n -o name; nobody get one; nobody info one | grep Name; nobody verify one
 | n1
@@ -52,7 +52,7 @@ $ chmod 644 region; nobody ls -n -o name; nobody get one; nobody info one | grep
 $ nobody --json | grep read_only
 |     "read_only": true,
 $ echo x | nobody put one
-! pkram: DIR/region: cannot open for writing: Permission denied
+! pkram: DIR/region: cannot open for writing: Permission denied; run this as root
 [1]
 $ setpriv --reuid 65534 --clear-groups pkram init --size 8M file:other
 ! pkram: other: cannot make the file: Permission denied

@@ -4,13 +4,13 @@ Recorded machines; the region of the environment is listed last, on all of them.
 $ on() { local m=$(echo "$CLI_SOURCE"/tests/sysroot/$1); shift; pkram --sysroot "$m" regions "$@"; }
 $ unset PKRAM_REGION
 $ on laptop-uefi
-! pkram: no memory of this machine is reserved; pkram(8) tells how to do that
+! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region
 $ on server-1t-two-nodes
-! pkram: no memory of this machine is reserved; pkram(8) tells how to do that
+! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region
 $ on small-*
-! pkram: no memory of this machine is reserved; pkram(8) tells how to do that
+! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region
 $ on crashkernel
-! pkram: no memory of this machine is reserved; pkram(8) tells how to do that
+! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region
 $ on memmap-words
 | KIND          DEVICE RANGE                     SIZE USABLE NODE MODE STATE     RESERVED-BY                HINT
 | legacy-pmem          0x200000000-0x2ffffffff   4.0G   4.0G      none no-driver memmap=4G!8G               modprobe -a nd_e820 nd_pmem, as other verbs of pkram do by themselves

@@ -2,7 +2,7 @@
 # Bare pkram.
 
 $ pkram
-! pkram: region file:DIR/region: No such file or directory
+! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
 [1]
 $ pkram --sysroot $PWD/none -r file:none
 ! pkram: cannot tell this boot from others: /proc/sys/kernel/random/boot_id: No such file or directory
@@ -51,5 +51,19 @@ $ pkram --json
 | }
 $ head -c 32M /dev/zero >zero; pkram -r file:zero
 ! pkram: file:zero: no container here; 'pkram init' makes one
-! pkram: next step: pkram init REGION; pkram(8) tells how to reserve memory
+! pkram: next step: pkram init file:zero
 [1]
+
+Without a container, the next step is to make one where there is room, or to find room.
+
+$ unset PKRAM_REGION; machine() { rm -rf m; cp -r $CLI_SOURCE/tests/sysroot/$1 m; mkdir -p m/proc/sys/kernel/random; cp /proc/sys/kernel/random/boot_id m/proc/sys/kernel/random/; }
+$ machine memmap-words; pkram --sysroot $PWD/m
+! pkram: no region of this machine holds a container; 'pkram regions' lists the memory that could, 'pkram plan SIZE' finds some to reserve
+! pkram: next step: pkram regions, which says of each piece of reserved memory what it needs
+[1]
+$ machine small-*; pkram --sysroot $PWD/m
+! pkram: no region of this machine holds a container; 'pkram regions' lists the memory that could, 'pkram plan SIZE' finds some to reserve
+! pkram: next step: pkram plan SIZE, which reserves memory for a region; pkram regions lists what is there
+[1]
+$ pkram --sysroot $PWD/m regions
+! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region

@@ -4,6 +4,12 @@
 $ pkram sav x
 ! pkram: no verb 'sav', perhaps 'save'; see 'pkram --help'
 [2]
+$ pkram list
+! pkram: no verb 'list', perhaps 'ls'; see 'pkram --help'
+[2]
+$ pkram delete x
+! pkram: no verb 'delete', perhaps 'rm'; see 'pkram --help'
+[2]
 $ pkram frobnicate
 ! pkram: no verb 'frobnicate'; see 'pkram --help'
 [2]
