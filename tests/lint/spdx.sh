@@ -5,7 +5,7 @@
 cd "${1:?usage: spdx.sh SOURCE}" || exit 2
 
 bad=0
-for file in $(find meson.build meson_options.txt .ci include pkram tools tests examples -type f \
+for file in $(find meson.build meson_options.txt .ci include pkram tools tests examples -type f ! -path 'tools/debian/*' \
     ! -path '*/golden/*' ! -path '*/corpus/*' ! -path '*/sysroot/*' ! -name '*.md' ! -name '.*' \
     ! -path '*/__pycache__/*' -exec awk '
       FNR > 3 { nextfile }
