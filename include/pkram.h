@@ -786,9 +786,10 @@ struct pkram_jump_options {
 };
 
 /*
- * Looks at writers and sources once more, as staging did (who has just staged may trust times),
- * arms the records and jumps. Returns a failure, disarmed again, or 0 while systemd takes the
- * machine down.
+ * Arms the records of the staged jump and jumps. Where this handle has staged it, looks at writers
+ * and sources once more first (who has just staged may trust times); else stages it anew, with the
+ * kernel, initrd, command line and method of then, as another kernel may have been loaded since.
+ * Returns a failure, disarmed again, or 0 while systemd takes the machine down.
  * @opts: NULL for all zero
  *
  * -EUCLEAN: nothing staged by this boot, or not safe any more, with each reason logged.

@@ -125,7 +125,7 @@ int check_loaded(struct check *c)
 	if (r < 0)
 		return r;
 	if (jump_status(&info, c->look.boot_id, true, &at) == PKRAM_JUMP_STATUS_STAGED) {
-		check_note(c, "the one that pkram has staged");
+		check_note(c, "one that pkram has staged: it is loaded anew right before the jump");
 		return 0;
 	}
 	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #include "jump.h"
-#include "op-check.h"
+#include "op-staged.h"
 
 /* --- the jump record --- */
 
@@ -90,12 +90,16 @@ static int edit_records(struct pkram_ctx *ctx, const struct containers *c, struc
 	return r;
 }
 
-static int new_id(struct pkram_ctx *ctx, uint8_t id[16], char text[33])
+static void id_text(const struct record *rec, char text[33])
 {
-	if (getrandom(id, 16, 0) != 16)
-		return log_error_errno(ctx, -errno, "no random numbers: %m");
-	for (size_t i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", id[i]);
+	for (size_t i = 0; i < sizeof(rec->id); i++)
+		snprintf(text + 2 * i, 3, "%02x", rec->id[i]);
+}
+
+static int new_id(struct record *rec)
+{
+	if (getrandom(rec->id, sizeof(rec->id), 0) != sizeof(rec->id))
+		return log_error_errno(rec->ctx, -errno, "no random numbers: %m");
 	return 0;
 }
 
@@ -117,17 +121,38 @@ static int may_change(const struct pkram_region *region)
 static int load(struct pkram_region *region, const struct check *c, struct record *rec)
 {
 	int k = kexec_load(region->ctx, &c->kernel, c->line, c->method, c->keep, c->all.n);
+	bool loaded = k >= 0;
 
+	if (k >= 0)
+		k = staged_write(region->ctx, c, c->jump_id);
+	if (k >= 0)
+		k = edit_records(region->ctx, &c->all, rec, edit_stage);
 	if (k < 0) {
 		/* What was loaded before is gone, too. */
 		edit_records(region->ctx, &c->all, rec, edit_forget);
-		return k;
+		staged_forget(region->ctx);
+		if (loaded)
+			kexec_unload(region->ctx);
 	}
-	k = edit_records(region->ctx, &c->all, rec, edit_stage);
-	if (k < 0) {
-		edit_records(region->ctx, &c->all, rec, edit_forget);
-		kexec_unload(region->ctx);
-	}
+	return k;
+}
+
+static int stage(struct pkram_region *region, const struct pkram_stage_options *o,
+		 struct record *rec)
+{
+	_cleanup_(check_done) struct check c = { 0 };
+	char id[33];
+	int k = new_id(rec);
+
+	id_text(rec, id);
+	if (k >= 0)
+		k = check_begin(&c, region, o, true);
+	if (k >= 0)
+		k = check_run(&c, id);
+	if (k >= 0)
+		k = load(region, &c, rec);
+	if (k >= 0)
+		memcpy(region->staged, rec->id, sizeof(region->staged));
 	return k;
 }
 
@@ -135,21 +160,12 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 {
 	static const struct pkram_stage_options none = { .struct_size = sizeof(none) };
 	const struct pkram_stage_options *o = opts ? opts : &none;
-	_cleanup_(check_done) struct check c = { 0 };
 	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
-	char id[33];
-	int k;
+	int k = check_stage_options(region->ctx, o);
 
-	k = check_stage_options(region->ctx, o);
 	if (k >= 0)
 		k = may_change(region);
-	if (k >= 0)
-		k = new_id(region->ctx, rec.id, id);
-	if (k >= 0)
-		k = check_begin(&c, region, o, true);
-	if (k >= 0)
-		k = check_run(&c, id);
-	return k < 0 ? k : load(region, &c, &rec);
+	return k < 0 ? k : stage(region, o, &rec);
 }
 
 /* The kernel goes first: a record without it is harmless, it without a record is not. */
@@ -164,7 +180,10 @@ int pkram_stage_cancel(struct pkram_region *region)
 		k = containers_find(region, &all);
 	if (k >= 0 && kexec_loaded(region->ctx))
 		k = kexec_unload(region->ctx);
-	return k < 0 ? k : edit_records(region->ctx, &all, &rec, edit_forget);
+	if (k < 0)
+		return k;
+	staged_forget(region->ctx);
+	return edit_records(region->ctx, &all, &rec, edit_forget);
 }
 
 /* The staged jump must be this boot's, whole, and known to every container. */
@@ -204,15 +223,40 @@ static int check_jump_options(struct pkram_ctx *ctx, const struct pkram_jump_opt
 					  PKRAM_JUMP_NO_SYSTEMD | PKRAM_JUMP_TRUST_TIMES);
 }
 
-/* Writers and sources once more: staging may have been long ago. */
+static struct pkram_stage_options options_again(const struct pkram_jump_options *o)
+{
+	return (struct pkram_stage_options){
+		.struct_size = sizeof(struct pkram_stage_options),
+		.leave_behind = o->leave_behind, .n_leave_behind = o->n_leave_behind,
+		.flags = o->flags & PKRAM_JUMP_TRUST_TIMES ? PKRAM_STAGE_TRUST_TIMES : 0,
+	};
+}
+
+/* Others may have loaded a kernel since, or changed what the jump depends on. */
+static int stage_again(struct pkram_region *region, const struct pkram_jump_options *o,
+		       struct record *rec)
+{
+	_cleanup_(staged_done) struct staged was = { 0 };
+	struct pkram_stage_options again = options_again(o);
+	char id[33];
+	int k;
+
+	id_text(rec, id);
+	k = staged_read(region->ctx, id, &was);
+	if (k < 0)
+		return k;
+	again.kernel = was.kernel;
+	again.initrd = was.initrd;
+	again.command_line = was.line;
+	again.method = was.method;
+	return stage(region, &again, rec);
+}
+
+/* Writers and sources once more: what this handle has staged is its own still. */
 static int check_again(struct pkram_region *region, struct containers *all,
 		       const struct pkram_jump_options *o)
 {
-	const struct pkram_stage_options again = {
-		.struct_size = sizeof(again), .leave_behind = o->leave_behind,
-		.n_leave_behind = o->n_leave_behind,
-		.flags = o->flags & PKRAM_JUMP_TRUST_TIMES ? PKRAM_STAGE_TRUST_TIMES : 0,
-	};
+	const struct pkram_stage_options again = options_again(o);
 	_cleanup_(check_done) struct check c = { 0 };
 	int k = check_begin(&c, region, &again, true);
 
@@ -242,7 +286,8 @@ int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opt
 	if (k >= 0)
 		k = check_staged(region, &all, &rec);
 	if (k >= 0)
-		k = check_again(region, &all, o);
+		k = memcmp(region->staged, rec.id, sizeof(rec.id)) == 0 ?
+			check_again(region, &all, o) : stage_again(region, o, &rec);
 	if (k < 0)
 		return k;
 	k = edit_records(region->ctx, &all, &rec, edit_arm);

@@ -13,6 +13,7 @@ struct pkram_region {
 	struct store *store;
 	uint8_t boot_id[16];	/* of the running kernel */
 	bool read_only;
+	uint8_t staged[16];	/* the jump that this handle has staged */
 };
 
 /* -EINVAL (logged) for flags outside `known`. */

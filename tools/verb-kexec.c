@@ -110,7 +110,7 @@ static int prepare(struct pkram_region *region)
 	if (r < 0)
 		return r;
 	if (staged) {
-		say_info("with the kernel that is staged; --kernel, --append or --cancel change "
+		say_info("with what was staged, loaded anew; --kernel, --append or --cancel change "
 			 "that");
 		return 0;
 	}

@@ -263,6 +263,48 @@ static void test_jump(void **state)
 	pkram_region_close(region);
 }
 
+/* Who jumps later does it with what was staged, and not with what is loaded by then. */
+static void test_jump_later(void **state)
+{
+	const struct pkram_jump_options at_once = { .struct_size = sizeof(at_once),
+						    .flags = PKRAM_JUMP_NO_SYSTEMD };
+	const struct pkram_stage_options opts = { .struct_size = sizeof(opts), .append = "later=1",
+						  .method = PKRAM_STAGE_METHOD_FILE };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *calls = NULL;
+	struct pkram_jump before, after;
+	char id[33], word[64];
+
+	assert_int_equal(pkram_stage(region, &opts), 0);
+	before = jump_of(region);
+	pkram_region_close(region);
+	region = open_region(s);
+	sysroot_remove(s, "/calls");
+	assert_int_equal(pkram_jump(region, &at_once), -EIO);
+	assert_int_equal(machine_read(s->ctx, "/calls", &calls, NULL), 0);
+	after = jump_of(region);
+	id_text(&after, id);
+	snprintf(word, sizeof(word), "later=1 pkram.jump=%s\n", id);
+	assert_non_null(strstr(calls, word));
+	assert_non_null(strstr(calls, "\nkexec\n-e"));
+	assert_memory_not_equal(before.id, after.id, sizeof(before.id));
+	assert_int_equal(le32toh(after.state), PKRAM_JUMP_STAGED);
+	pkram_region_close(region);
+
+	/* What it was staged with is not known any more, or is of another jump. */
+	region = open_region(s);
+	sysroot_text(s, "/run/pkram/staged", "0\n0\n/boot/vmlinuz-1\n\nro\n");
+	sysroot_remove(s, "/calls");
+	assert_int_equal(pkram_jump(region, &at_once), -EUCLEAN);
+	assert_true(sysroot_logged(s, "does not tell with what the jump was staged"));
+	sysroot_remove(s, "/run/pkram/staged");
+	assert_int_equal(pkram_jump(region, &at_once), -EUCLEAN);
+	assert_int_equal(le32toh(jump_of(region).state), PKRAM_JUMP_STAGED);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	pkram_region_close(region);
+}
+
 static enum pkram_freshness freshness_of(struct pkram_region *region, const char *boot)
 {
 	struct store_info info;
@@ -466,7 +508,8 @@ int main(void)
 		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_options),
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
-		STAGE_TEST(test_jump), STAGE_TEST(test_arrival), STAGE_TEST(test_other_container),
+		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later), STAGE_TEST(test_arrival),
+		STAGE_TEST(test_other_container),
 		cmocka_unit_test(test_age),
 	};
 

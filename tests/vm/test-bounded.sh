@@ -24,7 +24,7 @@ stage_1() {
 	says "loading by kexec_load, into memory from"
 	loaded 1
 	expect 0 pkram check --method load
-	says "the one that pkram has staged"
+	says "one that pkram has staged"
 	expect 0 pkram kexec --cancel
 	loaded 0
 	ok "loaded between bounds, and unloaded"

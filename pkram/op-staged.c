@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op-staged.h"
+
+#include <sys/stat.h>
+
+#include "machine.h"
+
+#define STAGED_DIR "/run/pkram"
+#define STAGED_FILE STAGED_DIR "/staged"
+
+/* One line each: id, method, kernel, initrd (empty: none), command line. */
+enum { LINE_ID, LINE_METHOD, LINE_KERNEL, LINE_INITRD, LINE_COMMAND, LINES };
+
+static int make_dir(struct pkram_ctx *ctx)
+{
+	/* A small initramfs has no /run. */
+	static const char *const dirs[] = { "/run", STAGED_DIR };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		_cleanup_free_ char *full = machine_path(ctx, dirs[i]);
+
+		if (!full)
+			return -ENOMEM;
+		if (mkdir(full, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+int staged_write(struct pkram_ctx *ctx, const struct check *c, const char *id)
+{
+	const char *initrd = c->kernel.initrd ? c->kernel.initrd : "";
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (strchr(c->kernel.kernel, '\n') || strchr(initrd, '\n') || strchr(c->line, '\n')) {
+		pkram_log_error(ctx, "the kernel's name, its initrd's or its command line has a "
+				     "newline: take it out");
+		return -EINVAL;
+	}
+	if (asprintf(&text, "%s\n%u\n%s\n%s\n%s\n", id, (unsigned int)c->o->method,
+		     c->kernel.kernel, initrd, c->line) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	r = make_dir(ctx);
+	if (r == 0)
+		r = machine_replace(ctx, STAGED_FILE, text);
+	return r < 0 ? log_error_errno(ctx, r, STAGED_FILE ": %m") : 0;
+}
+
+/* Cuts the text into its lines; false: it has not as many as it should. */
+static bool cut(char *text, char *lines[LINES])
+{
+	for (int i = 0; i < LINES; i++) {
+		lines[i] = strsep(&text, "\n");
+		if (!lines[i])
+			return false;
+	}
+	return !text;
+}
+
+int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
+{
+	_cleanup_(staged_done) struct staged s = { 0 };
+	_cleanup_free_ char *text = NULL;
+	char *lines[LINES];
+	size_t len;
+	int r = machine_read(ctx, STAGED_FILE, &text, &len);
+
+	if (r < 0 && r != -ENOENT)
+		return log_error_errno(ctx, r, STAGED_FILE ": %m");
+	if (r < 0 || strlen(text) != len || !cut(text, lines) || strcmp(lines[LINE_ID], id) != 0 ||
+	    strlen(lines[LINE_METHOD]) != 1 || lines[LINE_METHOD][0] < '0' ||
+	    lines[LINE_METHOD][0] > '0' + PKRAM_STAGE_METHOD_LOAD) {
+		pkram_log_error(ctx,
+				STAGED_FILE " does not tell with what the jump was staged: "
+				"'pkram kexec --cancel', and stage it again");
+		return -EUCLEAN;
+	}
+	s.method = (enum pkram_stage_method)(lines[LINE_METHOD][0] - '0');
+	s.kernel = strdup(lines[LINE_KERNEL]);
+	s.initrd = strdup(lines[LINE_INITRD]);
+	s.line = strdup(lines[LINE_COMMAND]);
+	if (!s.kernel || !s.initrd || !s.line)
+		return -ENOMEM;
+	*ret = s;
+	s = (struct staged){ 0 };
+	return 0;
+}
+
+void staged_done(struct staged *s)
+{
+	free(s->kernel);
+	free(s->initrd);
+	free(s->line);
+	*s = (struct staged){ 0 };
+}
+
+void staged_forget(struct pkram_ctx *ctx)
+{
+	machine_replace(ctx, STAGED_FILE, NULL);
+}
