@@ -104,6 +104,16 @@ void pkram_set_threads(struct pkram_ctx *ctx, unsigned int threads);
 /* Looks at a recorded machine below @path (tests). NULL or "": at this one. */
 int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path);
 
+/* Neither string is NULL or has space around it. Non-zero ends the reading. */
+typedef int (*pkram_conf_fn)(void *userdata, const char *key, const char *value);
+
+/*
+ * Reads a file of the form that pkram.conf(5) describes, and calls @fn for each line that sets
+ * something.
+ * Returns 0, what @fn returned, -ENOENT (not logged), or -EINVAL for another line.
+ */
+int pkram_conf_read(struct pkram_ctx *ctx, const char *path, pkram_conf_fn fn, void *userdata);
+
 /* --- regions ------------------------------------------------------------------------------- */
 
 enum pkram_open_flags {
@@ -687,6 +697,9 @@ enum pkram_stage_method {
  * @leave_behind: names of nodes whose source may have changed since they were saved
  * @n_leave_behind: how many; 0: @leave_behind may be NULL
  * @method: how the kernel is loaded
+ * @saved_later: names of nodes that somebody saves before the machine jumps, as the units of
+ *	systemd do when it goes down: their sources are not looked at yet
+ * @n_saved_later: how many; 0: @saved_later may be NULL
  */
 struct pkram_stage_options {
 	size_t struct_size;
@@ -698,6 +711,8 @@ struct pkram_stage_options {
 	const char *const *leave_behind;
 	size_t n_leave_behind;
 	enum pkram_stage_method method;
+	const char *const *saved_later;
+	size_t n_saved_later;
 };
 
 enum pkram_check_result {
@@ -776,25 +791,36 @@ enum pkram_jump_flags {
  * struct pkram_jump_options
  * @struct_size: sizeof(struct pkram_jump_options)
  * @flags: enum pkram_jump_flags
- * @leave_behind, @n_leave_behind: as in struct pkram_stage_options
+ * @leave_behind, @n_leave_behind, @saved_later, @n_saved_later: as in struct pkram_stage_options
  */
 struct pkram_jump_options {
 	size_t struct_size;
 	uint64_t flags;
 	const char *const *leave_behind;
 	size_t n_leave_behind;
+	const char *const *saved_later;
+	size_t n_saved_later;
 };
 
 /*
  * Arms the records of the staged jump and jumps. Where this handle has staged it, looks at writers
  * and sources once more first (who has just staged may trust times); else stages it anew, with the
  * kernel, initrd, command line and method of then, as another kernel may have been loaded since.
- * Returns a failure, disarmed again, or 0 while systemd takes the machine down.
+ * Returns a failure, disarmed again, or 0 while systemd takes the machine down. Where
+ * pkram-kexec.service runs, it is left to it to arm them, by pkram_arm, once all others have
+ * stopped.
  * @opts: NULL for all zero
  *
  * -EUCLEAN: nothing staged by this boot, or not safe any more, with each reason logged.
  */
 int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opts);
+/*
+ * The same without the jump, for who is called right before the machine makes it. After a failure
+ * the jump may be staged still; pkram_stage_cancel unloads it.
+ */
+int pkram_arm(struct pkram_region *region, const struct pkram_jump_options *opts);
+/* Whether systemd is taking the machine down for a kexec: 1 or 0; 0 also where it does not run. */
+int pkram_jump_is_queued(struct pkram_ctx *ctx);
 
 /* --- the account of a jump ----------------------------------------------------------------- */
 

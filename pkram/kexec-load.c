@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Loading a kernel with kexec-tools, and jumping.
+ * Loading a kernel with kexec-tools.
  *
  * By the file syscall (-s) wherever there is one: the kernel then places the image in what it knows
  * to be RAM. The other way (-c, still the default of kexec -l) places it by the firmware's map,
@@ -16,8 +16,7 @@
 
 /* --- what the kernel allows --- */
 
-/* -EUCLEAN where kexec-tools are missing. */
-static int kexec_program(struct pkram_ctx *ctx, char **ret)
+int kexec_program(struct pkram_ctx *ctx, char **ret)
 {
 	*ret = kexec_find_program("kexec");
 	if (*ret)
@@ -224,31 +223,4 @@ int kexec_load(struct pkram_ctx *ctx, const struct kexec_kernel *k, const char *
 		return -EIO;
 	}
 	return 0;
-}
-
-/* --- jump --- */
-
-int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
-{
-	_cleanup_free_ char *program = NULL;
-	char *by_systemd[] = { "systemctl", "kexec", NULL }, *by_kexec[] = { "kexec", "-e", NULL };
-	int r;
-
-	if (!no_systemd && machine_exists(ctx, "/run/systemd/system")) {
-		program = kexec_find_program("systemctl");
-		if (program)
-			return kexec_run(ctx, program, by_systemd);
-		pkram_log_error(
-			ctx, "systemd runs, but there is no systemctl program: use --no-systemd");
-		return -ENOENT;
-	}
-	r = kexec_program(ctx, &program);
-	if (r < 0)
-		return r;
-	sync();
-	r = kexec_run(ctx, program, by_kexec);
-	if (r < 0)
-		return r;
-	pkram_log_error(ctx, "%s -e came back", program);
-	return -EIO;
 }

@@ -21,3 +21,6 @@ bool kexec_told_done_well(const struct kexec_told *told);
 int kexec_told_judge(struct pkram_ctx *ctx, const char *program, char *const argv[],
 		     const struct kexec_told *told);
 void kexec_told_done(struct kexec_told *told);
+
+/* kexec of kexec-tools, malloc'ed. -EUCLEAN (logged): not installed. */
+int kexec_program(struct pkram_ctx *ctx, char **ret);

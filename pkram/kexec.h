@@ -299,7 +299,7 @@ int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *versi
 		      struct kexec_initrd *ret);
 void kexec_initrd_done(struct kexec_initrd *i);
 
-/* --- loading and jumping (kexec-load.c) --- */
+/* --- loading (kexec-load.c) --- */
 
 /* Whether kexec -s can work here: kexec_load_disabled, lockdown, the tool. -EUCLEAN with the reason
  * logged. */
@@ -320,5 +320,16 @@ char *kexec_find_program(const char *name);
 /* Runs it without a shell; what it prints is for us. -EIO with its last line logged. */
 int kexec_run(struct pkram_ctx *ctx, const char *program, char *const argv[]);
 bool kexec_loaded(struct pkram_ctx *ctx);
+
+/* --- jumping (kexec-jump.c) --- */
+
+/* The unit that stops after all that save, and arms the jump then. */
+#define KEXEC_SERVICE "pkram-kexec.service"
+
+/* False, too, where systemd does not run or has no such unit. */
+bool kexec_service_start(struct pkram_ctx *ctx);
+bool kexec_service_runs(struct pkram_ctx *ctx);
+/* Whether systemd has set out to start kexec.target. */
+bool kexec_queued(struct pkram_ctx *ctx);
 /* systemctl kexec under systemd, else sync and kexec -e. */
 int kexec_jump(struct pkram_ctx *ctx, bool no_systemd);

@@ -38,12 +38,22 @@ static int each_node(struct check *c, int (*fn)(struct check *c, const struct co
 	return bad;
 }
 
-static bool left_behind(const struct check *c, const char *name)
+static bool is_one_of(const char *name, const char *const *names, size_t n)
 {
-	for (size_t i = 0; i < c->o->n_leave_behind; i++)
-		if (strcmp(c->o->leave_behind[i], name) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
 			return true;
 	return false;
+}
+
+static bool left_behind(const struct check *c, const char *name)
+{
+	return is_one_of(name, c->o->leave_behind, c->o->n_leave_behind);
+}
+
+static bool saved_later(const struct check *c, const char *name)
+{
+	return is_one_of(name, c->o->saved_later, c->o->n_saved_later);
 }
 
 /* --- nodes --- */
@@ -66,6 +76,8 @@ static int list_node(struct check *c, const struct container *at, const struct p
 		return 0;
 	}
 	count->left += left_behind(c, n->name);
+	if (saved_later(c, n->name))
+		return 0;
 	op_age(n->saved_at, age);
 	if (f == PKRAM_FRESH_THIS_BOOT) {
 		count->fresh++;
@@ -181,7 +193,8 @@ static int check_node(struct check *c, const struct container *at, const struct 
 
 	(void)at;
 	if (n->damaged || n->kind != PKRAM_NODE_KIND_TREE || !*n->source ||
-	    left_behind(c, n->name) || (f != PKRAM_FRESH_THIS_BOOT && !restored))
+	    left_behind(c, n->name) || saved_later(c, n->name) ||
+	    (f != PKRAM_FRESH_THIS_BOOT && !restored))
 		return 0;
 	++*count;
 	return check_source(c, n, restored);
@@ -196,6 +209,9 @@ int check_sources(struct check *c)
 		check_note(c, "%zu tree%s compared with what was saved%s", count,
 			   count == 1 ? "" : "s",
 			   c->o->flags & PKRAM_STAGE_TRUST_TIMES ? ", by times and sizes" : "");
+	if (k == 0 && c->o->n_saved_later)
+		check_note(c, "%zu more %s saved by units when the machine goes down",
+			   c->o->n_saved_later, c->o->n_saved_later == 1 ? "is" : "are");
 	return k;
 }
 

@@ -165,7 +165,12 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 
 	if (k >= 0)
 		k = may_change(region);
-	return k < 0 ? k : stage(region, o, &rec);
+	if (k >= 0)
+		k = stage(region, o, &rec);
+	/* Also for who jumps by 'systemctl kexec'. */
+	if (k >= 0)
+		kexec_service_start(region->ctx);
+	return k;
 }
 
 /* The kernel goes first: a record without it is harmless, it without a record is not. */
@@ -228,6 +233,7 @@ static struct pkram_stage_options options_again(const struct pkram_jump_options 
 	return (struct pkram_stage_options){
 		.struct_size = sizeof(struct pkram_stage_options),
 		.leave_behind = o->leave_behind, .n_leave_behind = o->n_leave_behind,
+		.saved_later = o->saved_later, .n_saved_later = o->n_saved_later,
 		.flags = o->flags & PKRAM_JUMP_TRUST_TIMES ? PKRAM_STAGE_TRUST_TIMES : 0,
 	};
 }
@@ -270,30 +276,60 @@ static int check_again(struct pkram_region *region, struct containers *all,
 	return k;
 }
 
-int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opts)
+/* The staged jump, as safe as it was. Its record is in *rec then. */
+static int prove_again(struct pkram_region *region, const struct pkram_jump_options *o,
+		       struct containers *all, struct record *rec)
 {
-	static const struct pkram_jump_options none = { .struct_size = sizeof(none) };
-	const struct pkram_jump_options *o = opts ? opts : &none;
-	_cleanup_(containers_done) struct containers all = { 0 };
-	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
-	int k;
+	int k = check_jump_options(region->ctx, o);
 
-	k = check_jump_options(region->ctx, o);
 	if (k >= 0)
 		k = may_change(region);
 	if (k >= 0)
-		k = containers_find(region, &all);
+		k = containers_find(region, all);
 	if (k >= 0)
-		k = check_staged(region, &all, &rec);
-	if (k >= 0)
-		k = memcmp(region->staged, rec.id, sizeof(rec.id)) == 0 ?
-			check_again(region, &all, o) : stage_again(region, o, &rec);
+		k = check_staged(region, all, rec);
+	if (k < 0)
+		return k;
+	return memcmp(region->staged, rec->id, sizeof(rec->id)) == 0 ?
+		check_again(region, all, o) : stage_again(region, o, rec);
+}
+
+static const struct pkram_jump_options no_jump_options = { .struct_size = sizeof(no_jump_options) };
+
+int pkram_arm(struct pkram_region *region, const struct pkram_jump_options *opts)
+{
+	_cleanup_(containers_done) struct containers all = { 0 };
+	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
+	int k = prove_again(region, opts ? opts : &no_jump_options, &all, &rec);
+
 	if (k < 0)
 		return k;
 	k = edit_records(region->ctx, &all, &rec, edit_arm);
-	if (k >= 0)
-		k = kexec_jump(region->ctx, o->flags & PKRAM_JUMP_NO_SYSTEMD);
 	if (k < 0)
 		edit_records(region->ctx, &all, &rec, edit_disarm);
 	return k;
+}
+
+int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opts)
+{
+	const struct pkram_jump_options *o = opts ? opts : &no_jump_options;
+	_cleanup_(containers_done) struct containers all = { 0 };
+	struct record rec = { .ctx = region->ctx, .boot = region->boot_id };
+	bool no_systemd = o->flags & PKRAM_JUMP_NO_SYSTEMD;
+	int k = prove_again(region, o, &all, &rec);
+
+	if (k < 0)
+		return k;
+	if (no_systemd || !kexec_service_runs(region->ctx))
+		k = edit_records(region->ctx, &all, &rec, edit_arm);
+	if (k >= 0)
+		k = kexec_jump(region->ctx, no_systemd);
+	if (k < 0)
+		edit_records(region->ctx, &all, &rec, edit_disarm);
+	return k;
+}
+
+int pkram_jump_is_queued(struct pkram_ctx *ctx)
+{
+	return kexec_queued(ctx);
 }

@@ -133,47 +133,32 @@ int op_yield_end(struct op_yield *y, int k)
 
 /* --- which region --- */
 
-static char *trim(char *s)
-{
-	size_t n;
+struct conf {
+	struct pkram_ctx *ctx;
+	char *spec;
+};
 
-	s += strspn(s, " \t");
-	n = strlen(s);
-	while (n && strchr(" \t\r", s[n - 1]))
-		s[--n] = '\0';
-	return s;
+static int on_conf(void *userdata, const char *key, const char *value)
+{
+	struct conf *conf = userdata;
+
+	if (strcmp(key, "region") != 0)
+		return log_error_errno(conf->ctx, -EINVAL, "%s: unknown key '%s'", CONF_FILE, key);
+	free(conf->spec);
+	conf->spec = strdup(value);
+	return conf->spec ? 0 : -ENOMEM;
 }
 
-/* "region = SPEC"; '#' starts a comment line. */
 static int spec_from_conf(struct pkram_ctx *ctx, char **ret)
 {
-	_cleanup_free_ char *text = NULL;
-	char *line, *rest;
-	int k;
+	struct conf conf = { .ctx = ctx };
+	int k = pkram_conf_read(ctx, CONF_FILE, on_conf, &conf);
 
-	k = machine_read(ctx, CONF_FILE, &text, NULL);
-	if (k == -ENOENT)
-		return 0;
-	if (k < 0)
-		return log_error_errno(ctx, k, "%s: %m", CONF_FILE);
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		char *key = trim(line), *value = strchr(key, '=');
-
-		if (!*key || *key == '#')
-			continue;
-		if (!value)
-			return log_error_errno(ctx, -EINVAL, "%s: '%s' is not 'key = value'",
-					       CONF_FILE, key);
-		*value++ = '\0';
-		if (strcmp(trim(key), "region") != 0)
-			return log_error_errno(ctx, -EINVAL, "%s: unknown key '%s'", CONF_FILE,
-					       trim(key));
-		free(*ret);
-		*ret = strdup(trim(value));
-		if (!*ret)
-			return -ENOMEM;
-	}
-	return 0;
+	if (k == 0)
+		*ret = conf.spec;
+	else
+		free(conf.spec);
+	return k == -ENOENT ? 0 : k;
 }
 
 bool op_holds_container(struct pkram_ctx *ctx, const char *spec)

@@ -151,11 +151,12 @@ static inline int sysroot_teardown(void **state)
 /*
  * kexec and systemctl, first in PATH: they note their arguments, one a line. Loading and unloading
  * show in kexec_loaded. The file "fail" makes them fail, "die" makes them die, "broken" makes them
- * do nothing, "nofile" is a kernel without kexec_file_load; "segments" is what -d prints.
+ * do nothing, "nofile" is a kernel without kexec_file_load; "segments" is what -d prints. "armer":
+ * pkram-kexec.service is there and runs; "job" holds the number of kexec.target's.
  */
 static inline int sysroot_setup_programs(void **state)
 {
-	_cleanup_free_ char *script = NULL, *path = NULL;
+	_cleanup_free_ char *script = NULL, *systemctl = NULL, *path = NULL;
 	int r = sysroot_setup(state);
 	struct sysroot *s = *state;
 
@@ -181,7 +182,13 @@ static inline int sysroot_setup_programs(void **state)
 			     "esac\n",
 			     s->dir) >= 0);
 	sysroot_text(s, "/bin/kexec", script);
-	sysroot_text(s, "/bin/systemctl", script);
+	assert_true(asprintf(&systemctl,
+			     "#!/bin/sh\n"
+			     "case \"$*\" in\n"
+			     "*start*|*is-active*) [ -e '%s/armer' ]; exit;;\n"
+			     "show*) cat '%s/job'; exit;;\n"
+			     "esac\n%s", s->dir, s->dir, strchr(script, '\n') + 1) >= 0);
+	sysroot_text(s, "/bin/systemctl", systemctl);
 	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
 	assert_true(asprintf(&path, "relative:%s/bin:/usr/bin:/bin", s->dir) >= 0);
 	setenv("PATH", path, 1);

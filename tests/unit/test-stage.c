@@ -305,6 +305,63 @@ static void test_jump_later(void **state)
 	pkram_region_close(region);
 }
 
+/* The service arms, once all others have stopped. */
+static void test_arm(void **state)
+{
+	const struct pkram_jump_options times = { .struct_size = sizeof(times),
+						  .flags = PKRAM_JUMP_TRUST_TIMES };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	assert_int_equal(pkram_arm(region, &times), -EUCLEAN);
+	assert_int_equal(pkram_jump_is_queued(s->ctx), 0);
+	sysroot_text(s, "/run/systemd/system/x", "");
+	sysroot_text(s, "/armer", "");
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	sysroot_remove(s, "/calls");
+	assert_int_equal(pkram_jump(region, NULL), 0);
+	sysroot_called(s, "systemctl\nkexec");
+	assert_int_equal(le32toh(jump_of(region).state), PKRAM_JUMP_STAGED);
+	pkram_region_close(region);
+
+	sysroot_text(s, "/job", "");
+	assert_int_equal(pkram_jump_is_queued(s->ctx), 0);
+	sysroot_text(s, "/job", "4711\n");
+	assert_int_equal(pkram_jump_is_queued(s->ctx), 1);
+	region = open_region(s);
+	assert_int_equal(pkram_arm(region, &times), 0);
+	assert_int_equal(le32toh(jump_of(region).state), PKRAM_JUMP_ARMED);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	pkram_region_close(region);
+}
+
+/* What a unit saves on the way down may have changed until then, but not for the one that arms. */
+static void test_saved_later(void **state)
+{
+	static const char *const names[] = { "tree" };
+	const struct pkram_stage_options later = { .struct_size = sizeof(later),
+						   .saved_later = names, .n_saved_later = 1 };
+	const struct pkram_jump_options times = { .struct_size = sizeof(times),
+						  .flags = PKRAM_JUMP_TRUST_TIMES };
+	struct pkram_save_item item = { .name = "tree" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *dir = sysroot_path(s, "/source");
+
+	put_link(s, "/proc/self", "/proc/self");
+	sysroot_text(s, "/source/a", "one");
+	item.path = dir;
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	sysroot_text(s, "/source/b", "two");
+	refused(s, region, NULL, -EUCLEAN, "has changed since it was saved");
+	assert_int_equal(pkram_stage(region, &later), 0);
+	assert_int_equal(pkram_arm(region, &times), -EUCLEAN);
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	assert_int_equal(pkram_arm(region, &times), 0);
+	assert_int_equal(pkram_stage_cancel(region), 0);
+	pkram_region_close(region);
+}
+
 static enum pkram_freshness freshness_of(struct pkram_region *region, const char *boot)
 {
 	struct store_info info;
@@ -508,7 +565,8 @@ int main(void)
 		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_options),
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
-		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later), STAGE_TEST(test_arrival),
+		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later), STAGE_TEST(test_arm),
+		STAGE_TEST(test_saved_later), STAGE_TEST(test_arrival),
 		STAGE_TEST(test_other_container),
 		cmocka_unit_test(test_age),
 	};

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The jump itself, by systemd where it runs: services stop and filesystems are unmounted first.
+ */
+#include "kexec-run.h"
+#include "kexec.h"
+#include "machine.h"
+
+#include <stdlib.h>
+
+/* Says no where there is no systemd to be asked. */
+static bool systemctl(struct pkram_ctx *ctx, char *const argv[], struct kexec_told *ret)
+{
+	_cleanup_free_ char *program = NULL;
+
+	if (!machine_exists(ctx, "/run/systemd/system"))
+		return false;
+	program = kexec_find_program("systemctl");
+	return program && kexec_run_told(ctx, program, argv, ret) == 0;
+}
+
+bool kexec_service_start(struct pkram_ctx *ctx)
+{
+	char *argv[] = { "systemctl", "--quiet", "start", KEXEC_SERVICE, NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+
+	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told);
+}
+
+bool kexec_service_runs(struct pkram_ctx *ctx)
+{
+	char *argv[] = { "systemctl", "--quiet", "is-active", KEXEC_SERVICE, NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+
+	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told);
+}
+
+/* The number of its job, which can only be one that starts it; empty or 0 where there is none. */
+bool kexec_queued(struct pkram_ctx *ctx)
+{
+	char *argv[] = { "systemctl", "show", "--property=Job", "--value", "kexec.target", NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+
+	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told) &&
+	       strtoul(told.text, NULL, 10) > 0;
+}
+
+int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
+{
+	_cleanup_free_ char *program = NULL;
+	char *by_systemd[] = { "systemctl", "kexec", NULL }, *by_kexec[] = { "kexec", "-e", NULL };
+	int r;
+
+	if (!no_systemd && machine_exists(ctx, "/run/systemd/system")) {
+		program = kexec_find_program("systemctl");
+		if (program)
+			return kexec_run(ctx, program, by_systemd);
+		pkram_log_error(
+			ctx, "systemd runs, but there is no systemctl program: use --no-systemd");
+		return -ENOENT;
+	}
+	r = kexec_program(ctx, &program);
+	if (r < 0)
+		return r;
+	sync();
+	r = kexec_run(ctx, program, by_kexec);
+	if (r < 0)
+		return r;
+	pkram_log_error(ctx, "%s -e came back", program);
+	return -EIO;
+}
