@@ -7,10 +7,11 @@
 #include "json.h"
 #include "options.h"
 #include "report.h"
+#include "unit.h"
 
 static struct {
 	struct pkram_stage_options stage;
-	struct string_list leave_behind;
+	struct string_list leave_behind, saved_later;
 	const char *method;
 	bool no_verify;
 } opt = { .stage.struct_size = sizeof(opt.stage), .stage.flags = PKRAM_STAGE_VERIFY };
@@ -191,7 +192,11 @@ static int run_check(struct cmd *cmd, int argc, char **argv)
 	opt.stage.n_leave_behind = opt.leave_behind.n;
 	if (opt.no_verify)
 		opt.stage.flags &= ~(uint64_t)PKRAM_STAGE_VERIFY;
-	r = open_region_to_look(cmd, &region);
+	r = unit_promises(&opt.saved_later);
+	opt.stage.saved_later = opt.saved_later.v;
+	opt.stage.n_saved_later = opt.saved_later.n;
+	if (r == 0)
+		r = open_region_to_look(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
 	catch_signals(-1);

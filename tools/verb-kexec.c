@@ -5,11 +5,12 @@
 #include "json.h"
 #include "options.h"
 #include "report.h"
+#include "unit.h"
 
 static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
-	struct string_list leave_behind;
+	struct string_list leave_behind, saved_later;
 	const char *method;
 	bool trust_times;
 	bool verify;
@@ -103,6 +104,12 @@ static int prepare(struct pkram_region *region)
 		return pkram_stage_cancel(region);
 	opt.stage.leave_behind = opt.jump.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
+	/* 'kexec -e' stops no unit. */
+	r = opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? 0 : unit_promises(&opt.saved_later);
+	if (r < 0)
+		return r;
+	opt.stage.saved_later = opt.jump.saved_later = opt.saved_later.v;
+	opt.stage.n_saved_later = opt.jump.n_saved_later = opt.saved_later.n;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |
 			  (opt.verify ? PKRAM_STAGE_VERIFY : 0);
 	opt.jump.flags |= opt.trust_times ? PKRAM_JUMP_TRUST_TIMES : 0;

@@ -24,6 +24,7 @@ $ pkram --help
 |   report    show where the time of the last jump went
 |   export    write all nodes to a file, verified
 |   import    copy the nodes of an exported file into the region
+|   unit      what the units of systemd run
 |   help      print this help, or open the manual page of a verb
 |
 | Options, before or after the verb:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+What the units of systemd run. There is no systemd here that could be on its way into a kexec.
+
+$ pkram unit
+! pkram: unit: restore|save|arm|generate [NAME [PATH]] is missing; see 'pkram unit --help'
+[2]
+$ pkram unit restart x
+! pkram: unit: 'restart' is not restore NAME [PATH], save NAME [PATH], arm or generate DIR; see 'pkram unit --help'
+[2]
+$ pkram unit save
+! pkram: unit: save: which unit?; see 'pkram unit --help'
+[2]
+$ pkram unit save nothing-of-the-kind
+! pkram: there is no /etc/pkram.d/nothing-of-the-kind.conf
+[2]
+$ pkram --sysroot "$PWD/m" unit save x 2>&1 | sed "s|$PWD|.|"
+| pkram: there is no /etc/pkram.d/x.conf
+
+A file has one line for each thing that it sets.
+
+$ mkdir -p m/etc/pkram.d out
+$ pkram --sysroot "$PWD/m" unit generate out
+$ printf '# warm\npath = /srv/a b%%\npath=/srv/c\nservice = x.service\nservice = y@1.socket\ntime-limit = 2min\n' >m/etc/pkram.d/x.conf
+$ pkram --sysroot "$PWD/m" unit generate out
+$ (cd out && find . -type f | sort)
+| ./pkram@x.service.d/50-pkram-x.conf
+| ./x.service.d/50-pkram-x.conf
+| ./y@1.socket.d/50-pkram-x.conf
+$ cat out/*/*
+| # Of /etc/pkram.d/x.conf
+| [Unit]
+| RequiresMountsFor= "/srv/a b%%" "/srv/c"
+| [Service]
+| TimeoutStartSec=2min
+| TimeoutStopSec=2min
+| # Of /etc/pkram.d/x.conf
+| [Unit]
+| Wants=pkram@x.service
+| After=pkram@x.service
+| # Of /etc/pkram.d/x.conf
+| [Unit]
+| Wants=pkram@x.service
+| After=pkram@x.service
+
+An error is named, and keeps none of the others from being read.
+
+$ echo path = srv >m/etc/pkram.d/bad1.conf; echo service = x >m/etc/pkram.d/bad2.conf
+$ echo pth = /srv >m/etc/pkram.d/bad3.conf; : >m/etc/pkram.d/bad4.conf; echo path >m/etc/pkram.d/bad5.conf
+$ printf 'path = /a\nsave = never\n' >m/etc/pkram.d/bad6.conf; printf 'threads = 0\n' >m/etc/pkram.d/bad7.conf
+$ printf 'path = /a\nmount =\n' >m/etc/pkram.d/bad8.conf; printf 'path\0 = /a\n' >m/etc/pkram.d/bad9.conf
+$ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
+| pkram@x.service.d
+| x.service.d
+| y@1.socket.d
+! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path
+! pkram: /etc/pkram.d/bad2.conf: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/bad3.conf: unknown key 'pth'; see pkram.conf(5)
+! pkram: /etc/pkram.d/bad4.conf: it has no path: what is to be kept?
+! pkram: /etc/pkram.d/bad5.conf: 'path' is not 'key = value'
+! pkram: /etc/pkram.d/bad6.conf: save must be kexec or always
+! pkram: /etc/pkram.d/bad7.conf: threads must be a number from 1 to 4096
+! pkram: /etc/pkram.d/bad8.conf: mount must be yes, no, or options of a tmpfs
+! pkram: /etc/pkram.d/bad9.conf: a NUL byte is in it: it is no text
+$ pkram --sysroot "$PWD/m" unit save bad1
+! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path
+[2]
+
+Without a jump on its way, nothing is saved, unless that is wanted always.
+
+$ pkram init -q --size 16M; mkdir t; echo 1 >t/a
+$ pkram unit save plain $PWD/t 2>&1 | sed "s|$PWD|.|"
+| pkram: plain: the machine is not on its way into a kexec; nothing is saved
+$ pkram ls -n
+! pkram: no nodes in file:DIR/region
+$ pkram unit arm
+! pkram: the machine is not on its way into a kexec; nothing is armed

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "report.h"
+
+#define PROMISES "/run/pkram/units"
+
+void string_list_free(struct string_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free((char *)list->v[i]);
+	free(list->v);
+	*list = (struct string_list){ 0 };
+}
+
+static int list_add(struct string_list *list, const char *word)
+{
+	const char **v = realloc(list->v, (list->n + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	list->v = v;
+	v[list->n] = strdup(word);
+	return v[list->n] ? (int)++list->n : -ENOMEM;
+}
+
+/* --- the file --- */
+
+struct reading {
+	struct unit *u;
+	const char *path;
+};
+
+static int bad_value(const struct reading *r, const char *key, const char *wanted)
+{
+	say_error("%s: %s must be %s", r->path, key, wanted);
+	return -EINVAL;
+}
+
+static int set_word(const char **word, const char *value)
+{
+	free((char *)*word);
+	*word = strdup(value);
+	return *word ? 0 : -ENOMEM;
+}
+
+static int set_path(const struct reading *r, const char *key, const char *value)
+{
+	int k;
+
+	if (*value != '/')
+		return bad_value(r, key, "an absolute path");
+	k = list_add(&r->u->paths, value);
+	return k < 0 ? k : 0;
+}
+
+/* The name becomes that of a directory of drop-ins. */
+static int set_service(const struct reading *r, const char *key, const char *value)
+{
+	const char *dot = strrchr(value, '.');
+	int k;
+
+	if (!dot || !dot[1] || strchr(value, '/') || strchr(value, ' '))
+		return bad_value(r, key, "the whole name of a unit, as in memcached.service");
+	k = list_add(&r->u->services, value);
+	return k < 0 ? k : 0;
+}
+
+static int set_threads(const struct reading *r, const char *key, const char *value)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(value, &end, 10);
+	if (errno || *end || end == value || n < 1 || n > 4096)
+		return bad_value(r, key, "a number from 1 to 4096");
+	r->u->threads = (unsigned int)n;
+	return 0;
+}
+
+static int set_mount(const struct reading *r, const char *key, const char *value)
+{
+	struct unit *u = r->u;
+
+	if (!*value)
+		return bad_value(r, key, "yes, no, or options of a tmpfs");
+	u->mount = strcmp(value, "no") != 0;
+	return !u->mount || strcmp(value, "yes") == 0 ? 0 : set_word(&u->mount_options, value);
+}
+
+static int on_line(void *userdata, const char *key, const char *value)
+{
+	const struct reading *r = userdata;
+	struct unit *u = r->u;
+
+	if (strcmp(key, "path") == 0)
+		return set_path(r, key, value);
+	if (strcmp(key, "service") == 0)
+		return set_service(r, key, value);
+	if (strcmp(key, "region") == 0)
+		return set_word(&u->region, value);
+	if (strcmp(key, "mount") == 0)
+		return set_mount(r, key, value);
+	if (strcmp(key, "threads") == 0)
+		return set_threads(r, key, value);
+	if (strcmp(key, "time-limit") == 0)
+		return set_word(&u->time_limit, value);
+	if (strcmp(key, "save") == 0) {
+		u->always = strcmp(value, "always") == 0;
+		return u->always || strcmp(value, "kexec") == 0 ?
+			0 : bad_value(r, key, "kexec or always");
+	}
+	say_error("%s: unknown key '%s'; see pkram.conf(5)", r->path, key);
+	return -EINVAL;
+}
+
+void unit_done(struct unit *u)
+{
+	string_list_free(&u->paths);
+	string_list_free(&u->services);
+	free((char *)u->region);
+	free((char *)u->mount_options);
+	free((char *)u->time_limit);
+	*u = (struct unit){ 0 };
+}
+
+static bool good_name(const char *name)
+{
+	return *name && *name != '.' && !strchr(name, '/') && strlen(name) < NAME_MAX - 16;
+}
+
+int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret)
+{
+	struct unit u = { .name = name, .mount = true };
+	char conf[PATH_MAX];
+	struct reading reading = { .u = &u, .path = conf };
+	int r = -ENOENT;
+
+	if (good_name(name)) {
+		snprintf(conf, sizeof(conf), UNIT_CONF_DIR "/%s.conf", name);
+		r = pkram_conf_read(cmd->ctx, conf, on_line, &reading);
+	}
+	if (r == 0 && !u.paths.n) {
+		say_error("%s: it has no path: what is to be kept?", conf);
+		r = -EINVAL;
+	}
+	if (r == -ENOENT && path && *path == '/')
+		r = list_add(&u.paths, path) < 0 ? -ENOMEM : 0;
+	else if (r == -ENOENT)
+		say_error("there is no " UNIT_CONF_DIR "/%s.conf", name);
+	if (r < 0)
+		unit_done(&u);
+	else
+		*ret = u;
+	return r;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int unit_names(struct cmd *cmd, struct string_list *ret)
+{
+	struct string_list names = { 0 };
+	char path[PATH_MAX];
+	struct dirent *e;
+	int r = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s" UNIT_CONF_DIR, cmd->sysroot ? cmd->sysroot : "");
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while (r >= 0 && (e = readdir(dir))) {
+		size_t len = strlen(e->d_name);
+
+		if (len <= 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
+			continue;
+		e->d_name[len - 5] = '\0';
+		if (good_name(e->d_name))
+			r = list_add(&names, e->d_name);
+	}
+	closedir(dir);
+	if (r < 0) {
+		string_list_free(&names);
+		return r;
+	}
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	*ret = names;
+	return 0;
+}
+
+/* --- promises: a file for each unit, with its paths, a NUL behind each --- */
+
+int unit_promise(const struct unit *u)
+{
+	char path[PATH_MAX], temp[PATH_MAX];
+	int r = 0;
+	FILE *f;
+
+	if ((mkdir("/run/pkram", 0755) < 0 && errno != EEXIST) ||
+	    (mkdir(PROMISES, 0755) < 0 && errno != EEXIST))
+		return -errno;
+	snprintf(path, sizeof(path), PROMISES "/%s", u->name);
+	snprintf(temp, sizeof(temp), PROMISES "/.%s", u->name);
+	f = fopen(temp, "we");
+	if (!f)
+		return -errno;
+	for (size_t i = 0; i < u->paths.n; i++)
+		fwrite(u->paths.v[i], strlen(u->paths.v[i]) + 1, 1, f);
+	if (fclose(f) != 0 || rename(temp, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(temp);
+	return r;
+}
+
+void unit_keep_promise(const struct unit *u)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), PROMISES "/%s", u->name);
+	unlink(path);
+}
+
+static int add_promises(const char *name, struct string_list *ret)
+{
+	char path[PATH_MAX], *line = NULL;
+	size_t cap = 0;
+	int r = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), PROMISES "/%s", name);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT ? 0 : -errno;
+	while (r >= 0 && getdelim(&line, &cap, '\0', f) > 0)
+		r = list_add(ret, line);
+	free(line);
+	fclose(f);
+	return r < 0 ? r : 0;
+}
+
+int unit_promises(struct string_list *ret)
+{
+	struct string_list all = { 0 };
+	DIR *dir = opendir(PROMISES);
+	struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		return 0;
+	while (r == 0 && (e = readdir(dir)))
+		if (*e->d_name != '.')
+			r = add_promises(e->d_name, &all);
+	closedir(dir);
+	if (r < 0)
+		string_list_free(&all);
+	else
+		*ret = all;
+	return r;
+}

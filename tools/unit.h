@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What pkram@NAME.service keeps over a jump: /etc/pkram.d/NAME.conf (pkram.conf(5)), or, where
+ * there is none, the one path that its name stands for. And what the units that run have promised
+ * to save.
+ */
+#pragma once
+
+#include "verb.h"
+
+#define UNIT_CONF_DIR "/etc/pkram.d"
+
+struct unit {
+	const char *name;
+	struct string_list paths;	/* absolute */
+	struct string_list services;
+	const char *region;		/* NULL: the library finds it */
+	const char *mount_options;	/* NULL: those that were saved */
+	const char *time_limit;		/* as systemd.time(7) writes it; NULL: that of the unit */
+	bool mount;
+	bool always;			/* saved at every shutdown, not only before a jump */
+	unsigned int threads;		/* 0: no limit of its own */
+};
+
+/*
+ * `path`: what the name stands for where it has no file; NULL: nothing. 0, -ENOENT (logged), or
+ * -EINVAL (logged).
+ */
+int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret);
+void unit_done(struct unit *u);
+/* The names of all files there; NULL where there are none. To be freed, each and all. -ENOMEM. */
+int unit_names(struct cmd *cmd, struct string_list *ret);
+void string_list_free(struct string_list *list);
+
+/*
+ * The paths of the units that will save them when the machine goes down, in /run/pkram/units: a
+ * unit promises when it starts, and takes it back when it stops.
+ */
+int unit_promise(const struct unit *u);
+void unit_keep_promise(const struct unit *u);
+int unit_promises(struct string_list *ret);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * pkram unit - what the units of systemd run: restore at boot, save at shutdown, arm the jump last.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "report.h"
+#include "unit.h"
+
+static int open_unit_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret)
+{
+	if (u->threads && !cmd->threads)
+		pkram_set_threads(cmd->ctx, u->threads);
+	return pkram_region_open(cmd->ctx, cmd->region ? cmd->region : u->region, 0, ret);
+}
+
+static void items_free_p(void *p)
+{
+	free(*(void **)p);
+}
+
+/* --- restore: what came by the jump --- */
+
+/* The nodes of the unit's paths that are to be restored; the others are told of. */
+static size_t choose(const struct unit *u, const struct pkram_node_list *list, const char **names)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->paths.n; i++) {
+		const struct pkram_node *node = pkram_node_list_find(list, u->paths.v[i]);
+
+		if (!node)
+			say_info("%s: nothing is saved", u->paths.v[i]);
+		else if (node->restored)
+			say_info("%s: was restored in this boot already", node->name);
+		else if (node->freshness == PKRAM_FRESH_STALE)
+			say_info("%s: was saved for an earlier boot, and is not restored: the "
+				 "machine has not come here by 'pkram kexec'", node->name);
+		else if (node->freshness == PKRAM_FRESH_JUMPED)
+			names[n++] = node->name;
+	}
+	return n;
+}
+
+static int restore(struct cmd *cmd, const struct unit *u)
+{
+	struct pkram_restore_options opt = {
+		.struct_size = sizeof(opt),
+		.flags = PKRAM_RESTORE_ONCE | (u->mount ? PKRAM_RESTORE_MOUNT : 0),
+		.mount_options = u->mount_options,
+	};
+	_cleanup_(items_free_p) const char **names = calloc(u->paths.n, sizeof(*names));
+	_cleanup_region_ struct pkram_region *region = NULL;
+	_cleanup_node_list_ struct pkram_node_list *list = NULL;
+	struct pkram_transfer t = { 0 };
+	size_t n;
+	int r = names ? open_unit_region(cmd, u, &region) : -ENOMEM;
+
+	if (r == 0)
+		r = pkram_node_list_new(region, &list);
+	if (r < 0)
+		return r == -ENODATA ? EXIT_NOTHING : exit_code(r);
+	n = choose(u, list, names);
+	if (!n)
+		return EXIT_NOTHING;
+	catch_signals(-1);
+	progress_begin();
+	r = pkram_restore_trees(region, names, n, &opt, &t);
+	progress_end();
+	if (r == 0)
+		print_summary(cmd, &(struct summary){
+			.did = "restored", .trees = true, .nodes = t.nodes, .files = t.files,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads,
+			.small_pages = &t.small_pages });
+	else
+		say_error("%s: its service starts without what was saved", u->name);
+	return exit_code(r);
+}
+
+static int run_restore(struct cmd *cmd, const struct unit *u)
+{
+	int code = restore(cmd, u), r;
+
+	/* Whatever came of that: what the service makes now is saved in the end. */
+	r = unit_promise(u);
+	if (r < 0)
+		say_error("/run/pkram: %s", strerror(-r));
+	return r < 0 ? EXIT_FAILED : code;
+}
+
+/* --- save --- */
+
+static size_t present(const struct unit *u, struct pkram_save_item *items)
+{
+	struct stat st;
+	size_t n = 0;
+
+	for (size_t i = 0; i < u->paths.n; i++)
+		if (lstat(u->paths.v[i], &st) == 0 || errno != ENOENT)
+			items[n++] = (struct pkram_save_item){ .path = u->paths.v[i],
+							       .name = u->paths.v[i] };
+		else
+			say_info("%s: is not there, and not saved", u->paths.v[i]);
+	return n;
+}
+
+static int run_save(struct cmd *cmd, const struct unit *u)
+{
+	static const struct pkram_save_options opt = { .struct_size = sizeof(opt) };
+	_cleanup_(items_free_p) struct pkram_save_item *items = calloc(u->paths.n, sizeof(*items));
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_transfer t;
+	size_t n;
+	int r;
+
+	if (!items)
+		return exit_code(-ENOMEM);
+	unit_keep_promise(u);
+	if (!u->always && !pkram_jump_is_queued(cmd->ctx)) {
+		say_info("%s: the machine is not on its way into a kexec; nothing is saved",
+			 u->name);
+		return EXIT_DONE;
+	}
+	n = present(u, items);
+	if (!n)
+		return EXIT_NOTHING;
+	r = open_unit_region(cmd, u, &region);
+	if (r < 0)
+		return exit_code(r);
+	catch_signals(-1);
+	progress_begin();
+	r = pkram_save_trees(region, items, n, &opt, &t);
+	progress_end();
+	if (r == 0)
+		print_summary(cmd, &(struct summary){
+			.did = "saved", .trees = true, .nodes = t.nodes, .files = t.files,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
+	return exit_code(r);
+}
+
+/* --- arm --- */
+
+static int arm(struct cmd *cmd)
+{
+	/* What others than units saved was compared when the jump was staged. */
+	static const struct pkram_jump_options opt = { .struct_size = sizeof(opt),
+						       .flags = PKRAM_JUMP_TRUST_TIMES };
+	_cleanup_region_ struct pkram_region *region = NULL;
+	struct pkram_region_info info;
+	int r;
+
+	if (!pkram_jump_is_queued(cmd->ctx)) {
+		say_info("the machine is not on its way into a kexec; nothing is armed");
+		return EXIT_DONE;
+	}
+	r = open_region(cmd, &region);
+	if (r == -ENODATA)
+		return EXIT_NOTHING;
+	if (r == 0)
+		r = pkram_region_get_info(region, &info);
+	if (r < 0)
+		return exit_code(r);
+	if (info.jump != PKRAM_JUMP_STATUS_STAGED && info.jump != PKRAM_JUMP_STATUS_ARMED) {
+		say_error("the kernel that is loaded was not staged by 'pkram kexec': the next "
+			  "boot restores nothing");
+		return EXIT_FAILED;
+	}
+	r = pkram_arm(region, &opt);
+	if (r == 0) {
+		say_info("the jump is armed");
+		return EXIT_DONE;
+	}
+	pkram_stage_cancel(region);
+	say_error("the jump is not safe any more: its kernel is unloaded, and the next boot is a "
+		  "cold one, which restores nothing");
+	return exit_code(r);
+}
+
+/* --- the drop-ins of a generator, see systemd.generator(7) --- */
+
+/* As a quoted word of a unit file, in which '%' stands for itself. */
+static void put_word(FILE *f, const char *word)
+{
+	fputs(" \"", f);
+	for (; *word; word++) {
+		unsigned char c = (unsigned char)*word;
+
+		if (c == '%')
+			fputs("%%", f);
+		else if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
+			fprintf(f, "\\x%02x", c);
+		else
+			putc(c, f);
+	}
+	putc('"', f);
+}
+
+/* DIR/UNIT.d/50-pkram-NAME.conf, NULL with the reason said. */
+static FILE *drop_in(const char *dir, const char *of, const char *name)
+{
+	char path[PATH_MAX];
+	FILE *f = NULL;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s.d", dir, of) < sizeof(path) - NAME_MAX &&
+	    (mkdir(path, 0755) == 0 || errno == EEXIST)) {
+		snprintf(path + strlen(path), NAME_MAX, "/50-pkram-%s.conf", name);
+		f = fopen(path, "we");
+	}
+	if (!f)
+		say_error("%s: %s", path, strerror(errno));
+	else
+		fprintf(f, "# Of " UNIT_CONF_DIR "/%s.conf\n[Unit]\n", name);
+	return f;
+}
+
+static int finish(FILE *f)
+{
+	return fclose(f) == 0 ? 0 : -errno;
+}
+
+static int generate_service(const char *dir, const struct unit *u, const char *service)
+{
+	FILE *f = drop_in(dir, service, u->name);
+
+	if (!f)
+		return -EIO;
+	fprintf(f, "Wants=pkram@%s.service\nAfter=pkram@%s.service\n", u->name, u->name);
+	return finish(f);
+}
+
+static int generate_unit(const char *dir, const struct unit *u)
+{
+	char of[NAME_MAX];
+	FILE *f;
+	int r;
+
+	snprintf(of, sizeof(of), "pkram@%s.service", u->name);
+	f = drop_in(dir, of, u->name);
+	if (!f)
+		return -EIO;
+	fputs("RequiresMountsFor=", f);
+	for (size_t i = 0; i < u->paths.n; i++)
+		put_word(f, u->paths.v[i]);
+	fputs("\n", f);
+	if (u->time_limit)
+		fprintf(f, "[Service]\nTimeoutStartSec=%s\nTimeoutStopSec=%s\n", u->time_limit,
+			u->time_limit);
+	r = finish(f);
+	for (size_t i = 0; r == 0 && i < u->services.n; i++)
+		r = generate_service(dir, u, u->services.v[i]);
+	return r;
+}
+
+/* One bad file is no reason to leave the others out. */
+static int generate(struct cmd *cmd, const char *dir)
+{
+	struct string_list names = { 0 };
+	int code = EXIT_DONE, r = unit_names(cmd, &names);
+
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		struct unit u;
+		int k = unit_read(cmd, names.v[i], NULL, &u);
+
+		if (k == 0) {
+			k = generate_unit(dir, &u);
+			unit_done(&u);
+		}
+		code = k < 0 ? EXIT_FAILED : code;
+	}
+	string_list_free(&names);
+	return r < 0 ? exit_code(r) : code;
+}
+
+/* --- the verb --- */
+
+static int with_unit(struct cmd *cmd, int argc, char **argv,
+		     int (*run)(struct cmd *cmd, const struct unit *u))
+{
+	struct unit u;
+	int r;
+
+	if (argc < 2)
+		return usage_error(cmd, "%s: which unit?", argv[0]);
+	r = unit_read(cmd, argv[1], argc > 2 ? argv[2] : NULL, &u);
+	if (r < 0)
+		return r == -EINVAL || r == -ENOENT ? EXIT_USAGE : exit_code(r);
+	r = run(cmd, &u);
+	unit_done(&u);
+	return r;
+}
+
+static int run_unit(struct cmd *cmd, int argc, char **argv)
+{
+	if (strcmp(argv[0], "restore") == 0)
+		return with_unit(cmd, argc, argv, run_restore);
+	if (strcmp(argv[0], "save") == 0)
+		return with_unit(cmd, argc, argv, run_save);
+	if (strcmp(argv[0], "arm") == 0 && argc == 1)
+		return arm(cmd);
+	if (strcmp(argv[0], "generate") == 0 && argc == 2)
+		return generate(cmd, argv[1]);
+	return usage_error(cmd, "'%s' is not restore NAME [PATH], save NAME [PATH], arm or "
+			   "generate DIR", argv[0]);
+}
+
+const struct verb verb_unit = {
+	.name = "unit",
+	.args = "restore|save|arm|generate [NAME [PATH]]",
+	.help = "what the units of systemd run",
+	.min_args = 1,
+	.max_args = 3,
+	.flags = VERB_NO_JSON,
+	.run = run_unit,
+};
