@@ -16,6 +16,7 @@
 #	cpu=WORDS		more words for QEMU's -cpu
 #	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
+#	system=debian		a whole Debian with systemd on a disk of its own, instead of an initramfs
 #	when=all		only run by --all
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
 #	variants_all=LIST	more of them, only by --all
@@ -30,6 +31,7 @@ vm_defaults() {
 	cpu=
 	disk=
 	seconds=240
+	system=
 	when=
 	variants=
 	variants_all=
@@ -81,14 +83,23 @@ vm_open_control() {
 }
 
 vm_start() {
-	local name=$1 image=$2 work=$3 version=$4 ram=$5 line
-	local -a options data=()
+	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append
+	local -a options data=() boot
 
 	vm_started=("$@")
 	if [[ -n $disk ]]; then
 		data=(-drive "file=$work/data,if=virtio,format=raw")
 	fi
-	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $append"
+	if [[ $system == debian ]]; then
+		# What it writes is forgotten when QEMU ends.
+		boot=(-drive "file=$image/debian,if=virtio,format=raw,snapshot=on"
+			-initrd "$image/debian-initrd")
+		words="root=/dev/vda rw $append"
+	else
+		boot=(-drive "file=$image/disk,if=virtio,format=raw,readonly=on"
+			-initrd "$image/boot/initrd.img-$version")
+	fi
+	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $words"
 	line="$line vm.test=$name ${variant:+vm.variant=$variant} vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
 	mapfile -t options < <(vm_machine "$ram")
 	# shellcheck disable=SC2046 # the accelerator is a list of words
@@ -97,8 +108,7 @@ vm_start() {
 		-chardev file,id=console,path="$work/console.log",append=on -serial chardev:console \
 		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
 		-serial file:"$work/lists" \
-		-drive file="$image/disk",if=virtio,format=raw,readonly=on "${data[@]}" \
-		-kernel "$image/boot/vmlinuz-$version" -initrd "$image/boot/initrd.img-$version" \
+		"${boot[@]}" "${data[@]}" -kernel "$image/boot/vmlinuz-$version" \
 		-append "$line" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
 	vm_pid=$!
 }

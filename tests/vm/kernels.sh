@@ -6,7 +6,7 @@
 # through the metapackage that stands for its series.
 
 # vm_kernel SERIES: print the directory of a stock Debian kernel of that series ("6.12"), fetched
-# when the cache has none. It holds vmlinuz, version and lib/modules.
+# when the cache has none. It holds vmlinuz, config, version and lib/modules.
 vm_kernel() {
 	local series=$1 found
 
@@ -23,9 +23,9 @@ vm_kernel_cached() {
 	local -a all
 
 	shopt -s nullglob
-	all=("$VM_CACHE"/kernels/"$1"[.-]*)
+	all=("$VM_CACHE"/kernels/"$1"[.-]*/config)
 	shopt -u nullglob
-	((${#all[@]} == 0)) || printf '%s\n' "${all[@]}" | sort -V | tail -n 1
+	((${#all[@]} == 0)) || printf '%s\n' "${all[@]%/config}" | sort -V | tail -n 1
 }
 
 # By the machine's own package lists, or, where these do not carry the series or are out of date,
@@ -57,6 +57,7 @@ vm_kernel_download() {
 	version=${package#linux-image-}
 	vm_kernel_unpack "$tmp/root" "$version" "$tmp/kernel"
 	# A directory that has its final name is complete.
+	[[ -e $VM_CACHE/kernels/$version/config ]] || rm -rf "$VM_CACHE/kernels/$version"
 	mv -T "$tmp/kernel" "$VM_CACHE/kernels/$version" 2>/dev/null ||
 		[[ -e $VM_CACHE/kernels/$version/vmlinuz ]]
 	rm -rf "$tmp"
@@ -67,6 +68,7 @@ vm_kernel_unpack() {
 
 	mkdir -p "$dest/lib"
 	mv "$root/boot/vmlinuz-$version" "$dest/vmlinuz"
+	mv "$root/boot/config-$version" "$dest/config"
 	mv "$root/lib/modules" "$dest/lib/modules"
 	find "$dest/lib/modules" -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P "$(nproc)" xz -d
 	depmod -b "$dest" "$version"

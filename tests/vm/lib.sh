@@ -6,6 +6,7 @@
 #
 #   vm_kernel SERIES          the directory of a Debian kernel ("6.12")         (kernels.sh)
 #   vm_image DIR SERIES...    the initramfs of each kernel and the boot disk    (image.sh)
+#   vm_debian DIR SERIES      a disk with a whole Debian                        (debian.sh)
 #   vm_run SCENARIO DIR       boot a scenario and watch it to its verdict       (boot.sh)
 
 VM_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,6 +26,8 @@ vm_die() {
 . "$VM_SOURCE/kernels.sh"
 # shellcheck source=tests/vm/image.sh
 . "$VM_SOURCE/image.sh"
+# shellcheck source=tests/vm/debian.sh
+. "$VM_SOURCE/debian.sh"
 # shellcheck source=tests/vm/boot.sh
 . "$VM_SOURCE/boot.sh"
 

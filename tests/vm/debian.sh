@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# A whole Debian with systemd for the scenarios that say system=debian: the release that this machine
+# runs, made by mmdebstrap once and cached; with the Debian packages of pkram, installed by dpkg.
+
+VM_DEBIAN_PACKAGES="systemd-sysv dbus udev kmod kexec-tools initramfs-tools zstd memcached"
+
+# vm_debian DIR SERIES: build DIR/debian, a disk image with a kernel of that series.
+vm_debian() {
+	local dir=$1 root=$1/debian-root kernel version
+
+	kernel=$(vm_kernel "$2")
+	version=$(<"$kernel/version")
+	mkdir "$root"
+	tar -C "$root" -xf "$(vm_debian_tar)" --exclude='./dev/*'
+	cp "$kernel/vmlinuz" "$root/boot/vmlinuz-$version"
+	cp "$kernel/config" "$root/boot/config-$version"
+	mkdir -p "$root/lib/modules"
+	cp -r "$kernel/lib/modules/$version" "$root/lib/modules/"
+	vm_debian_pkram "$root"
+	vm_debian_guest "$root"
+	vm_debian_inside "$root" update-initramfs -c -k "$version" >"$dir/debian.log" 2>&1 ||
+		vm_die "update-initramfs failed; see $dir/debian.log"
+	cp "$root/boot/initrd.img-$version" "$dir/debian-initrd"
+	mke2fs -q -t ext4 -d "$root" "$dir/debian" 1G >>"$dir/debian.log" 2>&1 ||
+		vm_die "mke2fs failed; see $dir/debian.log"
+	rm -rf "$root"
+}
+
+vm_debian_tar() {
+	local release wanted tar
+
+	# shellcheck source=/dev/null
+	release=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+	# shellcheck disable=SC2086 # words
+	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES libkmod2 libblkid1 libfdt1 libxxhash0 \
+		libsmartcols1 libssl3 libarchive13 | paste -sd ,)
+	tar=$VM_CACHE/$release-$(printf '%s' "$wanted" | sha256sum | cut -c 1-16).tar
+	if [[ ! -e $tar ]]; then
+		vm_say "making a Debian $release with systemd"
+		mkdir -p "$VM_CACHE"
+		# A name that ends in .tar is what says that it is to be one.
+		"$VM_TOP/tests/mirrors" | mmdebstrap --variant=minbase --include="$wanted" \
+			--skip=cleanup/reproducible --dpkgopt='path-exclude=/usr/share/locale/*' \
+			"$release" "${tar%.tar}.new.tar" - >"$VM_CACHE/log" 2>&1 ||
+			vm_die "mmdebstrap failed; see $VM_CACHE/log"
+		mv "${tar%.tar}.new.tar" "$tar"
+	fi
+	printf '%s\n' "$tar"
+}
+
+# vm_debian_inside ROOT COMMAND...: with a /proc and /dev that end with it.
+vm_debian_inside() {
+	# shellcheck disable=SC2016 # of the inner shell
+	unshare --mount --pid --fork bash -euc '
+		mount -t proc proc "$1/proc"
+		mount -t sysfs -o ro sys "$1/sys"
+		mount --rbind /dev "$1/dev"
+		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+			DEBIAN_FRONTEND=noninteractive chroot "$@"' bash "$@"
+}
+
+# The packages of PKRAM_DEBS, else of this source.
+vm_debian_pkram() {
+	local root=$1 debs=${PKRAM_DEBS:-$VM_TOP/build-vm/debs}
+
+	if ! compgen -G "$debs/pkram_*.deb" >/dev/null; then
+		vm_say "building the Debian packages"
+		"$VM_TOP/tests/setup" package
+		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" "$VM_TOP/tools/debian/build" "$debs" \
+			>"$VM_TOP/build-vm/debs.log" 2>&1 ||
+			vm_die "the packages do not build; see $VM_TOP/build-vm/debs.log"
+	fi
+	cp "$debs"/pkram_*_amd64.deb "$debs"/libpkram1_*_amd64.deb "$root/tmp/"
+	vm_debian_inside "$root" sh -c 'dpkg -i /tmp/*.deb' >"$VM_TOP/build-vm/dpkg.log" 2>&1 ||
+		vm_die "the packages cannot be installed; see $VM_TOP/build-vm/dpkg.log"
+	rm "$root"/tmp/*.deb
+}
+
+# What the scenarios need of the guest besides the system itself.
+vm_debian_guest() {
+	local root=$1 unit
+
+	mkdir -p "$root/vm"
+	cp "$VM_SOURCE"/guest/*.sh "$VM_SOURCE"/guest/start "$VM_SOURCE"/test-*.sh "$root/vm/"
+	vm_compile "$root/usr/bin/oracle" "$VM_TOP"/tests/oracle/*.c
+	mv "$root/sbin/kexec" "$root/sbin/kexec.real"
+	cp "$VM_SOURCE/guest/kexec" "$root/sbin/kexec"
+	cp "$VM_SOURCE/guest/vm-test.service" "$root/etc/systemd/system/"
+	ln -s ../vm-test.service "$root/etc/systemd/system/multi-user.target.wants/"
+	# Quick to boot.
+	printf 'MODULES=list\n' >"$root/etc/initramfs-tools/conf.d/modules"
+	printf '%s\n' virtio_pci virtio_blk ext4 >>"$root/etc/initramfs-tools/modules"
+	for unit in e2scrub_reap.service serial-getty@ttyS0.service getty@tty1.service \
+		systemd-timesyncd.service apt-daily.timer apt-daily-upgrade.timer; do
+		ln -sf /dev/null "$root/etc/systemd/system/$unit"
+	done
+	printf 'debian\n' >"$root/etc/hostname"
+	: >"$root/etc/machine-id"
+}
