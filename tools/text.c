@@ -61,11 +61,9 @@ static size_t printable_length(const char *s, size_t left)
 	return n;
 }
 
-void put_escaped(FILE *f, const char *s)
+static void put_escaped_part(FILE *f, const char *s, size_t left)
 {
-	size_t left = strlen(s), n;
-
-	for (; left; s += n, left -= n) {
+	for (size_t n; left; s += n, left -= n) {
 		n = printable_length(s, left);
 		if (n) {
 			fwrite(s, 1, n, f);
@@ -73,6 +71,28 @@ void put_escaped(FILE *f, const char *s)
 			fprintf(f, "\\x%02x", (unsigned char)*s);
 			n = 1;
 		}
+	}
+}
+
+void put_escaped(FILE *f, const char *s)
+{
+	put_escaped_part(f, s, strlen(s));
+}
+
+void put_escaped_lines(FILE *f, const char *prefix, const char *s)
+{
+	bool begins = true;
+
+	while (*s) {
+		size_t len = strcspn(s, "\n\t");
+
+		if (begins)
+			fputs(prefix, f);
+		put_escaped_part(f, s, len);
+		s += len;
+		begins = *s == '\n';
+		if (*s)
+			fputc(*s++, f);
 	}
 }
 

@@ -204,15 +204,11 @@ static bool ask(const struct cmd *cmd)
 	return false;
 }
 
+/* Of files that others have written. */
 static void print_change(const struct pkram_plan_change *c)
 {
-	const char *p = pkram_plan_change_get_commands(c);
-
-	fputs(pkram_plan_change_get_diff(c), stdout);
-	for (int len; *p; p += len + 1) {
-		len = (int)strcspn(p, "\n");
-		printf("$ %.*s\n", len, p);
-	}
+	put_escaped_lines(stdout, "", pkram_plan_change_get_diff(c));
+	put_escaped_lines(stdout, "$ ", pkram_plan_change_get_commands(c));
 }
 
 static int run_change(const struct cmd *cmd, const struct pkram_plan *plan, struct json *j)

@@ -232,6 +232,23 @@ $ pkram plan --sysroot m --remove --yes
 ! pkram: nothing was set by pkram plan: nothing to take away
 [3]
 
+What stands in the file does nothing to the terminal.
+
+$ cp m/etc/default/grub grub; printf '#\ttab, \x1b[2J, \r, \x9b1m, caf\xc3\xa9, \\x41\n' >>m/etc/default/grub
+$ pkram plan --sysroot m --apply 256M
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1,3 +1,5 @@
+|  GRUB_CMDLINE_LINUX=quiet
+|  # mine
+|  #	tab, \x1b[2J, \x0d, \x9b1m, café, \x5cx41
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+! pkram: nothing was changed: there is no terminal to ask on; --yes does it
+[3]
+$ mv grub m/etc/default/grub
+
 A word that is there is extended where it stands.
 
 $ rm -r m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/memmap-words/. m
