@@ -111,38 +111,52 @@ static const char *steps(enum pkram_plan_kind kind)
 	}
 }
 
-static void print_text(const struct pkram_plan_info *i)
+static void print_place(FILE *f, const struct pkram_plan_info *i)
 {
 	char a[TEXT_MAX], b[TEXT_MAX];
+
+	fprintf(f, "Region     %s from %#jx on", human_size(a, i->size, false),
+		(uintmax_t)i->start);
+	if (i->start >= GIB)
+		fprintf(f, " (%s)", human_size(b, i->start, false));
+	if (i->node >= 0)
+		fprintf(f, ", memory node %d", i->node);
+	fputs("\nWord       ", f);
+	put_escaped(f, i->word);
+	if (i->extends) {
+		fputs("\nInstead of ", f);
+		put_escaped(f, i->extends);
+	}
+	fprintf(f, "\nCost       %s of ordinary memory for its page structures\n",
+		human_size(a, i->pages, false));
+	fprintf(f, "Left       %s of %s for the system\n", human_size(a, i->left, false),
+		human_size(b, i->ram, false));
+}
+
+static void print_by_hand(FILE *f, const struct pkram_plan_info *i)
+{
 	const char *by_hand;
 
-	printf("Region     %s from %#jx on", human_size(a, i->size, false), (uintmax_t)i->start);
-	if (i->start >= GIB)
-		printf(" (%s)", human_size(b, i->start, false));
-	if (i->node >= 0)
-		printf(", memory node %d", i->node);
-	printf("\nWord       ");
-	put_escaped(stdout, i->word);
-	if (i->extends) {
-		printf("\nInstead of ");
-		put_escaped(stdout, i->extends);
-	}
-	printf("\nCost       %s of ordinary memory for its page structures\n",
-	       human_size(a, i->pages, false));
-	printf("Left       %s of %s for the system\n", human_size(a, i->left, false),
-	       human_size(b, i->ram, false));
 	if (!i->config)
 		by_hand = "in the boot loader's configuration, which pkram does not know";
 	else if (strcmp(i->config, "/etc/kernel/cmdline") == 0)
 		by_hand = "the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install";
 	else
 		by_hand = "the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub";
-	printf("Set it     %s", by_hand);
+	fprintf(f, "Set it     %s\n", by_hand);
 	if (i->config && strcmp(i->word, i->config_word) != 0) {
-		printf("\nWritten    ");
-		put_escaped(stdout, i->config_word);
+		fputs("Written    ", f);
+		put_escaped(f, i->config_word);
+		fputc('\n', f);
 	}
-	printf("\nThen       %s\n", steps(i->kind));
+}
+
+static void print_text(FILE *f, const struct pkram_plan_info *i)
+{
+	print_place(f, i);
+	if (!opt.apply)
+		print_by_hand(f, i);
+	fprintf(f, "Then       %s\n", steps(i->kind));
 }
 
 static void print_plan_json(const struct pkram_plan_info *i, struct json *j)
@@ -185,13 +199,18 @@ static void plan_free_p(struct pkram_plan **p)
 }
 
 /* Who is asked must have seen the change: with --json it is printed at the end. */
+static bool can_ask(const struct cmd *cmd)
+{
+	return !cmd->json && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
 static bool ask(const struct cmd *cmd)
 {
 	char answer[16];
 
 	if (opt.yes)
 		return true;
-	if (cmd->json || !isatty(STDIN_FILENO)) {
+	if (!can_ask(cmd)) {
 		say_error("nothing was changed: %s; --yes does it",
 			  cmd->json ? "--json asks nobody" : "there is no terminal to ask on");
 		return false;
@@ -204,11 +223,27 @@ static bool ask(const struct cmd *cmd)
 	return false;
 }
 
-/* Of files that others have written. */
-static void print_change(const struct pkram_plan_change *c)
+/* plan NULL: all is taken away. The files hold what others have written. */
+static void print_change(FILE *f, const struct pkram_plan *plan, const struct pkram_plan_change *c)
 {
-	put_escaped_lines(stdout, "", pkram_plan_change_get_diff(c));
-	put_escaped_lines(stdout, "$ ", pkram_plan_change_get_commands(c));
+	if (plan)
+		print_text(f, pkram_plan_get_info(plan));
+	put_escaped_lines(f, "", pkram_plan_change_get_diff(c));
+	put_escaped_lines(f, "$ ", pkram_plan_change_get_commands(c));
+}
+
+static void show_change(const struct cmd *cmd, const struct pkram_plan *plan,
+			const struct pkram_plan_change *c, struct json *j)
+{
+	if (cmd->json) {
+		json_string(j, "diff", pkram_plan_change_get_diff(c));
+		json_string(j, "commands", pkram_plan_change_get_commands(c));
+		return;
+	}
+	print_change(stdout, plan, c);
+	/* Where the question is put, too. */
+	if (!opt.yes && can_ask(cmd) && !isatty(STDOUT_FILENO))
+		print_change(stderr, plan, c);
 }
 
 static int run_change(const struct cmd *cmd, const struct pkram_plan *plan, struct json *j)
@@ -224,12 +259,7 @@ static int run_change(const struct cmd *cmd, const struct pkram_plan *plan, stru
 	}
 	if (r < 0)
 		return exit_code(r);
-	if (cmd->json) {
-		json_string(j, "diff", pkram_plan_change_get_diff(change));
-		json_string(j, "commands", pkram_plan_change_get_commands(change));
-	} else {
-		print_change(change);
-	}
+	show_change(cmd, plan, change, j);
 	sure = ask(cmd);
 	if (sure) {
 		catch_signals(-1);
@@ -254,7 +284,7 @@ static int run_apply(struct cmd *cmd, struct json *j)
 	if (cmd->json)
 		print_plan_json(i, j);
 	else if (i->size && !opt.apply)
-		print_text(i);
+		print_text(stdout, i);
 	if (i->limit) {
 		say_error("%s", i->limit);
 		return EXIT_FAILED;

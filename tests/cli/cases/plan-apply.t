@@ -19,6 +19,11 @@ $ changed() { diff -r before m; }
 Nothing is changed without an answer.
 
 $ pkram plan --sysroot m --apply 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -0,0 +1,2 @@
@@ -59,6 +64,11 @@ $ changed
 It is set and taken away; what was there stays as it was, byte for byte.
 
 $ pkram plan --sysroot m --apply --yes 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -0,0 +1,2 @@
@@ -82,6 +92,11 @@ $ pkram plan --sysroot m 64M -q
 | Set it     the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub
 | Then       reboot; pkram init pmem:/dev/pmemN
 $ pkram plan --sysroot m --apply --yes 64M
+| Region     64.0 MiB from 0x50000000 on (1.3 GiB), memory node 0
+| Word       memmap=64M!1280M
+| Cost       1.0 MiB of ordinary memory for its page structures
+| Left       1.9 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/default/grub.d/50-pkram.cfg
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -1,2 +1,4 @@
@@ -139,10 +154,49 @@ $ changed
 [1]
 $ pkram plan --sysroot m --remove --yes -q >out
 
+What it is about is seen where the question is put, also when stdout is elsewhere.
+
+$ answer_to() { script -qec "pkram plan --sysroot m --apply 256M $2" seen >/dev/null <<<$1; tr -d '\r' <seen; }
+$ answer_to n '>out' | grep -E '^(Cost|Left|[+]|[$])'
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| +++ /etc/default/grub.d/50-pkram.cfg
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+$ cat out
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+$ changed
+$ answer_to y '2>out' | grep -E '^(Cost|Left|[+]|[$])'
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| +++ /etc/default/grub.d/50-pkram.cfg
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| $ update-grub
+$ tail -n1 out
+| pkram: nothing was changed: there is no terminal to ask on; --yes does it
+$ changed
+
 A failure, and a boot loader that does not take it up, change nothing.
 
 $ touch m/fail before/fail
 $ pkram plan --sysroot m --apply --yes 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -0,0 +1,2 @@
@@ -155,6 +209,11 @@ $ pkram plan --sysroot m --apply --yes 256M
 $ changed
 $ rm m/fail before/fail; touch m/deaf before/deaf
 $ pkram plan --sysroot m --apply --yes 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -0,0 +1,2 @@
@@ -179,6 +238,11 @@ Without a directory for it, it stands in /etc/default/grub, whose mode is kept.
 $ rm -r m/etc/default/grub.d; printf 'GRUB_CMDLINE_LINUX=quiet' >m/etc/default/grub
 $ chmod 640 m/etc/default/grub; update-grub; rm -r before; cp -rp m before
 $ pkram plan --sysroot m --apply --yes 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/default/grub
 | +++ /etc/default/grub
 | @@ -1 +1,3 @@
@@ -236,6 +300,11 @@ What stands in the file does nothing to the terminal.
 
 $ cp m/etc/default/grub grub; printf '#\ttab, \x1b[2J, \r, \x9b1m, caf\xc3\xa9, \\x41\n' >>m/etc/default/grub
 $ pkram plan --sysroot m --apply 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/default/grub
 | +++ /etc/default/grub
 | @@ -1,3 +1,5 @@
@@ -261,6 +330,12 @@ $ mkdir -p m/boot/grub m/etc/default/grub.d; mkdir m/bin; cat >m/bin/update-grub
 > END
 $ chmod +x m/bin/update-grub; update-grub; cp -r m before
 $ pkram plan --sysroot m --apply --yes 1G
+| Region     1.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=2G%24G-1+0xefffffff,1G!4G
+| Instead of memmap=2G%24G-1+0xefffffff
+| Cost       16.0 MiB of ordinary memory for its page structures
+| Left       24.4 GiB of 25.5 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/default/grub.d/50-pkram.cfg
 | @@ -0,0 +1,2 @@
@@ -318,6 +393,11 @@ $ chmod +x m/bin/kernel-install; cat m/etc/kernel/cmdline
 | root=UUID=UUID ro quiet splash
 $ kernel-install add 6.12.57+deb13-amd64; cp -r m before
 $ pkram plan --sysroot m --apply 4G
+| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=4G!4G
+| Cost       64.0 MiB of ordinary memory for its page structures
+| Left       11.6 GiB of 15.7 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -327,6 +407,11 @@ $ pkram plan --sysroot m --apply 4G
 ! pkram: nothing was changed: there is no terminal to ask on; --yes does it
 [3]
 $ pkram plan --sysroot m --apply --yes 4G
+| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=4G!4G
+| Cost       64.0 MiB of ordinary memory for its page structures
+| Left       11.6 GiB of 15.7 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -352,6 +437,11 @@ $ pkram plan --sysroot m --remove --yes
 $ changed
 $ touch m/fail before/fail
 $ pkram plan --sysroot m --apply --yes 4G
+| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=4G!4G
+| Cost       64.0 MiB of ordinary memory for its page structures
+| Left       11.6 GiB of 15.7 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -369,6 +459,11 @@ Where there is no /etc/kernel/cmdline, it is made of what runs.
 $ rm m/etc/kernel/cmdline before/etc/kernel/cmdline; echo root=x quiet >m/proc/cmdline
 $ cp m/proc/cmdline before/proc; kernel-install add 6.12.57+deb13-amd64; cp -r m/boot before
 $ pkram plan --sysroot m --apply --yes 4G
+| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=4G!4G
+| Cost       64.0 MiB of ordinary memory for its page structures
+| Left       11.6 GiB of 15.7 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
 | +++ /etc/kernel/cmdline
 | @@ -0,0 +1 @@
