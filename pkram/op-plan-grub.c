@@ -28,18 +28,21 @@ static bool is_note(const char *line)
 	return strncmp(line, NOTE, strlen(NOTE)) == 0;
 }
 
+static int take_note(const char *line, struct op_plan_words *w)
+{
+	size_t len = op_plan_line_length(line);
+
+	len -= ends_with(line, len, NOTE_OPEN) ? strlen(NOTE_OPEN) : 0;
+	return op_plan_take_note(line + strlen(NOTE), len - strlen(NOTE), w);
+}
+
 int op_plan_grub_words(const char *text, struct op_plan_words *w)
 {
 	int r = 0;
 
-	for (const char *l = text ? text : ""; *l && r == 0; l = op_plan_next_line(l)) {
-		size_t len = op_plan_line_length(l);
-
-		if (!is_note(l))
-			continue;
-		len -= ends_with(l, len, NOTE_OPEN) ? strlen(NOTE_OPEN) : 0;
-		r = op_plan_take_note(l + strlen(NOTE), len - strlen(NOTE), w);
-	}
+	for (const char *l = text ? text : ""; *l && r == 0; l = op_plan_next_line(l))
+		if (is_note(l))
+			r = take_note(l, w);
 	return r;
 }
 
@@ -98,38 +101,53 @@ static const char *noted_variable(const char *text, const char *word)
 	return NULL;
 }
 
-/* The line that puts the word in the place of the old one, wherever that stands in the variable. */
-static int grub_replace(struct pkram_plan_change *c, const struct kexec_plan *p, char **ret)
+/* The line that adds the word, or puts it in the place of the old one, wherever that stands. */
+static int line_of(const char *v, const char *old_word, const char *word, char **ret)
 {
 	_cleanup_free_ char *old = NULL, *new = NULL;
-	const char *v = noted_variable(c->old, p->extends);
-	int r = op_plan_grub_form(p->extends, &old);
+	int r = 0;
 
+	if (!old_word)
+		return asprintf(ret, "%s=\"$%s %s\"", v, v, word) < 0 ? -ENOMEM : 0;
+	r = op_plan_grub_form(old_word, &old);
 	if (r == 0)
-		r = op_plan_grub_form(p->word, &new);
+		r = op_plan_grub_form(word, &new);
 	if (r < 0)
 		return r;
-	if (!v && !strpbrk(p->extends, "'\\"))
-		v = kexec_grub_variable(c->ctx, old);
-	if (!v) {
-		pkram_log_error(c->ctx,
-				"%s is on the command line and must become %s, but GRUB's settings "
-				"do not have it in that form: change it by hand",
-				p->extends, p->word);
-		return -EUCLEAN;
-	}
 	return asprintf(ret,
 			"case \" $%s \" in *' %s '*) %s=\" $%s \"; "
 			"%s=${%s%%%%' %s '*}' %s '${%s#*' %s '};; esac",
 			v, old, v, v, v, v, old, new, v, old) < 0 ? -ENOMEM : 0;
 }
 
+static int variable_of(struct pkram_plan_change *c, const struct kexec_plan *p, const char **ret)
+{
+	_cleanup_free_ char *old = NULL;
+	int r;
+
+	*ret = "GRUB_CMDLINE_LINUX";
+	if (!p->extends)
+		return 0;
+	*ret = noted_variable(c->old, p->extends);
+	r = *ret ? 0 : op_plan_grub_form(p->extends, &old);
+	if (r == 0 && !*ret && !strpbrk(p->extends, "'\\"))
+		*ret = kexec_grub_variable(c->ctx, old);
+	if (r == 0 && !*ret) {
+		pkram_log_error(c->ctx,
+				"%s is on the command line and must become %s, but GRUB's settings "
+				"do not have it in that form: change it by hand",
+				p->extends, p->word);
+		return -EUCLEAN;
+	}
+	return r;
+}
+
 static int grub_line(struct pkram_plan_change *c, const struct kexec_plan *p, char **ret)
 {
-	if (p->extends)
-		return grub_replace(c, p, ret);
-	return asprintf(ret, "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX %s\"", p->word) < 0 ?
-		       -ENOMEM : 0;
+	const char *v;
+	int r = variable_of(c, p, &v);
+
+	return r == 0 ? line_of(v, p->extends, p->word, ret) : r;
 }
 
 int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
@@ -150,31 +168,89 @@ int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 	return 0;
 }
 
-/* Less all notes and the lines behind them; NULL for a drop-in in which nothing else is. */
+/* --- taking it away --- */
+
+static bool line_has(const char *line, const char *text)
+{
+	return memmem(line, op_plan_line_length(line), text, strlen(text)) != NULL;
+}
+
+/* 1: this is the line that was written for the word; 0: it is another one. */
+static int is_written(const char *line, const struct op_plan_word *one)
+{
+	static const char *const names[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+	size_t len = op_plan_line_length(line);
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *want = NULL;
+		int r = line_of(names[i], one->old, one->word, &want);
+
+		if (r < 0) {
+			want = NULL;
+			return r;
+		}
+		if (strlen(want) == len && memcmp(want, line, len) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Whether the line behind a note goes with it: 1, or 0: somebody else's. -EUCLEAN (logged): it was
+ * edited, and still gives the word.
+ */
+static int goes_with_note(struct pkram_plan_change *c, const char *note, const char *line)
+{
+	_cleanup_(op_plan_words_done) struct op_plan_words w = { 0 };
+	_cleanup_free_ char *form = NULL;
+	int r = take_note(note, &w);
+
+	if (r == 0)
+		r = op_plan_grub_form(w.v[0].word, &form);
+	if (r == 0)
+		r = is_written(line, &w.v[0]);
+	if (r != 0 || !*line || is_note(line))
+		return r;
+	if (line_has(line, w.v[0].word) || line_has(line, form)) {
+		pkram_log_error(c->ctx,
+				"%s: the line behind the note of %s has been edited since: take "
+				"both away by hand", c->path, w.v[0].word);
+		return -EUCLEAN;
+	}
+	pkram_log_warning(c->ctx, "%s: the line behind the note of %s is not pkram's, and stays",
+			  c->path, w.v[0].word);
+	return 0;
+}
+
+/* Less all notes and their lines; NULL for a drop-in in which nothing else is. */
 int op_plan_grub_remove(struct pkram_plan_change *c)
 {
-	char *out = strdup(c->old), *p = out, *open = NULL;
+	_cleanup_free_ char *out = strdup(c->old);
+	char *p = out, *open = NULL;
 
 	if (!out)
 		return -ENOMEM;
-	for (const char *l = c->old; *l;) {
-		const char *next = op_plan_next_line(l);
+	for (const char *l = c->old, *next; *l; l = next) {
+		int r;
 
-		if (is_note(l)) {
-			if (ends_with(l, op_plan_line_length(l), NOTE_OPEN))
-				open = p;
-			l = op_plan_next_line(next);
+		next = op_plan_next_line(l);
+		if (!is_note(l)) {
+			p = mempcpy(p, l, (size_t)(next - l));
 			continue;
 		}
-		p = mempcpy(p, l, (size_t)(next - l));
-		l = next;
+		if (ends_with(l, op_plan_line_length(l), NOTE_OPEN))
+			open = p;
+		r = goes_with_note(c, l, next);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			next = op_plan_next_line(next);
 	}
 	/* The newline that was put before a note, unless others have written behind it since. */
 	if (open == p && p > out)
 		p--;
 	*p = '\0';
-	if (!*out && strcmp(c->path, GRUB_DROPIN) == 0)
-		free(TAKE_PTR(out));
-	c->new = out;
+	if (*out || strcmp(c->path, GRUB_DROPIN) != 0)
+		c->new = TAKE_PTR(out);
 	return 0;
 }

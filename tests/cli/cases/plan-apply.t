@@ -296,6 +296,31 @@ $ pkram plan --sysroot m --remove --yes
 ! pkram: nothing was set by pkram plan: nothing to take away
 [3]
 
+What is not its own stays.
+
+$ cp m/etc/default/grub grub; pkram plan --sysroot m --apply --yes 256M -q >out 2>&1
+$ sed -i 's/^GRUB_CMDLINE_LINUX=.*!.*/GRUB_TIMEOUT=5/' m/etc/default/grub
+$ pkram plan --sysroot m --remove --yes -q
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1,4 +1,3 @@
+|  GRUB_CMDLINE_LINUX=quiet
+|  # mine
+| -# pkram plan: memmap=256M!1G
+|  GRUB_TIMEOUT=5
+| $ update-grub
+! pkram: warning: /etc/default/grub: the line behind the note of memmap=256M!1G is not pkram's, and stays
+$ cat m/etc/default/grub
+| GRUB_CMDLINE_LINUX=quiet
+| # mine
+| GRUB_TIMEOUT=5
+$ cp grub m/etc/default/grub; pkram plan --sysroot m --apply --yes 256M -q >out 2>&1
+$ sed -i 's/!1G"/!1G mine"/' m/etc/default/grub; cp m/etc/default/grub edited
+$ pkram plan --sysroot m --remove --yes
+! pkram: /etc/default/grub: the line behind the note of memmap=256M!1G has been edited since: take both away by hand
+[1]
+$ cmp edited m/etc/default/grub; cp grub m/etc/default/grub; update-grub
+
 What stands in the file does nothing to the terminal.
 
 $ cp m/etc/default/grub grub; printf '#\ttab, \x1b[2J, \r, \x9b1m, caf\xc3\xa9, \\x41\n' >>m/etc/default/grub
