@@ -5,7 +5,9 @@
 #include "machine.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* Files of /proc and /sys are small; more than this is not one of them. */
 #define FILE_MAX (16 * MIB)
@@ -28,6 +30,20 @@ int machine_open(struct pkram_ctx *ctx, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags)
+{
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
+				.resolve = RESOLVE_IN_ROOT };
+	_cleanup_close_ int root = -1;
+	int fd;
+
+	if (!*ctx->sysroot)
+		return machine_open(ctx, path, flags);
+	root = open(ctx->sysroot, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = root < 0 ? -1 : (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
 bool machine_exists(struct pkram_ctx *ctx, const char *path)
 {
 	_cleanup_free_ char *full = machine_path(ctx, path);
@@ -35,14 +51,11 @@ bool machine_exists(struct pkram_ctx *ctx, const char *path)
 	return full && access(full, F_OK) == 0;
 }
 
-int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len)
+int machine_read_fd(int fd, char **ret_text, size_t *ret_len)
 {
-	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0, cap = 0;
 
-	if (fd < 0)
-		return fd;
 	for (;;) {
 		ssize_t n;
 		int r = array_grow(&text, &cap, len + 4096, 1);
@@ -65,6 +78,13 @@ int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_
 		*ret_len = len;
 	*ret_text = TAKE_PTR(text);
 	return 0;
+}
+
+int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len)
+{
+	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
+
+	return fd < 0 ? fd : machine_read_fd(fd, ret_text, ret_len);
 }
 
 int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret)
@@ -148,21 +168,60 @@ static int put_file(const char *path, const char *text)
 	return r;
 }
 
+/* Where links lead, inside of a recorded machine; malloc'ed. */
+static int real_path(struct pkram_ctx *ctx, const char *path, char **ret)
+{
+	char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	_cleanup_close_ int fd = machine_open_inside(ctx, path, O_PATH);
+
+	if (fd < 0)
+		return fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	*ret = realpath(link, NULL);
+	return *ret ? 0 : -errno;
+}
+
+/* The same for a file that need not be there, in a directory that is. */
+static int real_path_to(struct pkram_ctx *ctx, const char *path, char **ret)
+{
+	_cleanup_free_ char *parent = NULL, *dir = NULL;
+	const char *name = strrchr(path, '/');
+	int r = real_path(ctx, path, ret);
+
+	if (r != -ENOENT)
+		return r;
+	parent = strndup(path, name > path ? (size_t)(name - path) : 1);
+	r = parent ? real_path(ctx, parent, &dir) : -ENOMEM;
+	if (r < 0)
+		return r;
+	if (asprintf(ret, "%s%s", dir[1] ? dir : "", name) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
 int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text)
 {
-	_cleanup_free_ char *full = machine_path(ctx, path), *real = NULL;
-	int r = 0;
+	_cleanup_free_ char *real = NULL;
+	int r = real_path_to(ctx, path, &real);
 
-	if (!full)
-		return -ENOMEM;
-	/* On a recorded machine a link would lead out of it. */
-	if (!*ctx->sysroot && (real = realpath(full, NULL))) {
-		free(full);
-		full = TAKE_PTR(real);
-	}
+	if (r < 0)
+		return r;
 	if (text)
-		r = put_file(full, text);
-	else if (unlink(full) < 0 && errno != ENOENT)
+		r = put_file(real, text);
+	else if (unlink(real) < 0 && errno != ENOENT)
 		r = -errno;
-	return r == 0 ? sync_dir_of(full) : r;
+	return r == 0 ? sync_dir_of(real) : r;
+}
+
+int machine_mkdir(struct pkram_ctx *ctx, const char *path)
+{
+	_cleanup_close_ int fd = machine_open_inside(ctx, path, O_PATH | O_DIRECTORY);
+	_cleanup_free_ char *real = NULL;
+	int r = fd == -ENOENT ? real_path_to(ctx, path, &real) : MIN(fd, 0);
+
+	if (fd >= 0 || r < 0)
+		return r;
+	/* What is there and cannot be opened leads nowhere. */
+	return mkdir(real, 0755) == 0 ? 0 : errno == EEXIST ? -ENOENT : -errno;
 }

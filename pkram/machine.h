@@ -14,15 +14,21 @@ struct work_cpus;
 
 /* Opens `path` ("/proc/cmdline") below the sysroot. */
 int machine_open(struct pkram_ctx *ctx, const char *path, int flags);
+/* The same where it will be written: no link leads out of the sysroot. */
+int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags);
 /* Reads a small file whole, without its last newline; NUL-terminated, `ret_len` may be NULL. */
 int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len);
+int machine_read_fd(int fd, char **ret_text, size_t *ret_len);
 int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret);
 bool machine_exists(struct pkram_ctx *ctx, const char *path);
 /*
  * Puts a file with this text in the place of what is there, whole or not at all, with the mode and
- * owner of the old one; a symbolic link is followed. text NULL: takes it away.
+ * owner of the old one; a symbolic link is followed, but not out of the sysroot. text NULL: takes it
+ * away.
  */
 int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text);
+/* One that is there will do. */
+int machine_mkdir(struct pkram_ctx *ctx, const char *path);
 /* Below the sysroot, for calls that want a path; the result is malloc'ed. */
 char *machine_path(struct pkram_ctx *ctx, const char *path);
 

@@ -7,22 +7,24 @@
 #include "machine.h"
 #include "op-plan.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 /* --- files --- */
 
 int op_plan_read_text(struct pkram_ctx *ctx, const char *path, char **ret)
 {
-	_cleanup_free_ char *text = NULL, *full = machine_path(ctx, path);
+	_cleanup_close_ int fd = machine_open_inside(ctx, path, O_RDONLY);
+	_cleanup_free_ char *text = NULL;
 	struct stat st;
 	size_t len;
 	int r;
 
 	*ret = NULL;
-	r = full ? machine_read(ctx, path, &text, &len) : -ENOMEM;
-	if (r == -ENOENT)
+	if (fd == -ENOENT)
 		return 0;
-	if (r == 0 && stat(full, &st) < 0)
+	r = fd < 0 ? fd : machine_read_fd(fd, &text, &len);
+	if (r == 0 && fstat(fd, &st) < 0)
 		r = -errno;
 	if (r == 0 && strlen(text) != len)
 		r = -EUCLEAN;	/* no text */
@@ -423,14 +425,14 @@ static int check_arrival(struct pkram_plan_change *c)
 
 static int make_directory(struct pkram_plan_change *c)
 {
-	_cleanup_free_ char *dir = machine_path(c->ctx, c->path);
+	_cleanup_free_ char *dir = strdup(c->path);
+	int r;
 
 	if (!dir)
 		return -ENOMEM;
 	*strrchr(dir, '/') = '\0';
-	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return log_error_errno(c->ctx, -errno, "%s: %m", dir);
-	return 0;
+	r = machine_mkdir(c->ctx, dir);
+	return r < 0 ? log_error_errno(c->ctx, r, "%s: %m", dir) : 0;
 }
 
 int pkram_plan_change_apply(struct pkram_plan_change *change)

@@ -118,6 +118,36 @@ static void test_replace(void **state)
 	assert_int_equal(rmdir(full), 0);
 }
 
+/* Links, of directories and files, stay on the recorded machine. */
+static void test_replace_links(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *etc = machine_path(f->ctx, "/etc"), *other = NULL;
+	char outside[] = "/tmp/pkram-outside-XXXXXX", path[64];
+
+	assert_non_null(mkdtemp(outside));
+	assert_int_equal(symlink(outside, etc), 0);
+	assert_int_equal(machine_replace(f->ctx, "/etc/file", "x"), -ENOENT);
+	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), -ENOENT);
+	assert_int_equal(machine_open_inside(f->ctx, "/etc", O_RDONLY), -ENOENT);
+	assert_int_equal(rmdir(outside), 0);
+	/* The same directory, seen from inside. */
+	snprintf(path, sizeof(path), "%s/seed", outside);
+	put(f, path, "");
+	assert_int_equal(machine_replace(f->ctx, "/etc/file", "x"), 0);
+	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 0);
+	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 0);
+	assert_int_equal(access(outside, F_OK), -1);
+	other = machine_path(f->ctx, "/other");
+	assert_int_equal(symlink("../../../etc/file", other), 0);
+	assert_int_equal(machine_replace(f->ctx, "/other", "y"), 0);
+	snprintf(path, sizeof(path), "%s/file", outside);
+	assert_file(f, path, "y", 0644);
+	assert_int_equal(machine_replace(f->ctx, "/other", NULL), 0);
+	assert_int_equal(machine_open_inside(f->ctx, "/other", O_RDONLY), -ENOENT);
+	assert_false(machine_exists(f->ctx, path));
+}
+
 static void test_initrd(void **state)
 {
 	struct fixture *f = *state;
@@ -320,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replace_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_boot_id, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_initrd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_how_started, setup, teardown),

@@ -188,6 +188,15 @@ $ tail -n1 out
 | pkram: nothing was changed: there is no terminal to ask on; --yes does it
 $ changed
 
+Nothing is written outside of it, also where links lead there.
+
+$ mkdir -p outside/grub.d && mv m/etc/default own && ln -s $PWD/outside m/etc/default
+$ pkram plan --sysroot m --apply --yes 256M -q >out
+! pkram: /etc/default/grub.d: No such file or directory
+[1]
+$ find outside -type f
+$ rm m/etc/default && mv own m/etc/default; update-grub; changed
+
 A failure, and a boot loader that does not take it up, change nothing.
 
 $ touch m/fail before/fail
