@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 
-#define GRUB_DIR "/etc/default/grub.d"
 #define LOADER_VAR(name) "/sys/firmware/efi/efivars/" name "-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
 
 /* --- boot entries --- */
@@ -395,35 +394,6 @@ static char *grubenv(struct pkram_ctx *ctx, const char *name)
 	return value ? value : setting_of(ctx, "/boot/grub2/grubenv", name);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* /etc/default/grub, then the files beside it in order; the last one counts. */
-static char *grub_default(struct pkram_ctx *ctx)
-{
-	_cleanup_free_ char *dir = machine_path(ctx, "/etc/default/grub.d");
-	char *value = setting_of(ctx, "/etc/default/grub", "GRUB_DEFAULT");
-	struct dirent **names = NULL;
-	int n = dir ? scandir(dir, &names, NULL, by_name) : 0;
-
-	for (int i = 0; i < n; i++) {
-		char path[sizeof("/etc/default/grub.d/") + sizeof(names[i]->d_name)], *over = NULL;
-
-		snprintf(path, sizeof(path), "/etc/default/grub.d/%s", names[i]->d_name);
-		if (fnmatch("*.cfg", names[i]->d_name, 0) == 0)
-			over = setting_of(ctx, path, "GRUB_DEFAULT");
-		if (over) {
-			free(value);
-			value = over;
-		}
-		free(names[i]);
-	}
-	free(names);
-	return value;
-}
-
 static bool is_version_char(char c)
 {
 	return isalnum((unsigned char)c) || c == '.' || c == '+' || c == '~' || c == '_';
@@ -480,7 +450,7 @@ static int grub_boot_default(struct pkram_ctx *ctx, struct entries *all, struct 
 
 	if (!want || !*want) {
 		free(want);
-		want = grub_default(ctx);
+		want = kexec_grub_setting(ctx, "GRUB_DEFAULT");
 	}
 	if (want && strcmp(want, "saved") == 0) {
 		free(want);
@@ -577,34 +547,4 @@ bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const 
 		return grub_has_word(ctx, word);
 	return loader == KEXEC_LOADER_ENTRIES && entries_read(ctx, &all) == 0 && all.n &&
 	       all.v[0].options && has_word(all.v[0].options, word);
-}
-
-/* The first of GRUB's variables, in any of its files, that has the word. */
-const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word)
-{
-	static const char *const names[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
-	_cleanup_free_ char *dir = machine_path(ctx, GRUB_DIR);
-	struct dirent **files = NULL;
-	const char *found = NULL;
-	int n = dir ? scandir(dir, &files, NULL, by_name) : 0;
-
-	/* Before the files of the directory, if there is one: the main one. */
-	for (int i = -1; i < MAX(n, 0); i++) {
-		char path[sizeof(GRUB_DIR) + sizeof(files[0]->d_name) + 1] = "/etc/default/grub";
-
-		if (i >= 0)
-			snprintf(path, sizeof(path), GRUB_DIR "/%s", files[i]->d_name);
-		for (size_t k = 0; k < ARRAY_SIZE(names) && !found; k++) {
-			_cleanup_free_ char *value = NULL;
-
-			if (i < 0 || fnmatch("*.cfg", files[i]->d_name, 0) == 0)
-				value = setting_of(ctx, path, names[k]);
-			if (value && has_word(value, word))
-				found = names[k];
-		}
-		if (i >= 0)
-			free(files[i]);
-	}
-	free(files);
-	return found;
 }

@@ -228,6 +228,11 @@ int kexec_boot_line(struct pkram_ctx *ctx, char **ret);
 /* Whether it is set to give the word to a kernel (to the first of the boot entries); `word` as it
  * stands in its files. */
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);
+/*
+ * A variable of /etc/default/grub and the files beside it (kexec-grub-settings.c); malloc'ed, NULL:
+ * it is not set.
+ */
+char *kexec_grub_setting(struct pkram_ctx *ctx, const char *name);
 /* GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word; NULL: none. */
 const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word);
 /*

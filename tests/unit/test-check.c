@@ -400,6 +400,44 @@ static void put_grub(struct sysroot *s, const char *words)
 	sysroot_text(s, "/boot/grub/grub.cfg", text);
 }
 
+/* What update-grub would make of the settings, which add to each other. */
+static void test_grub_settings(void **state)
+{
+	static const char dropin[] = "/etc/default/grub.d/50-pkram.cfg";
+	static const char drops[] = "the next update-grub drops it";
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	put_grub(s, "memmap=1G!4G memmap=2G!8G");
+	sysroot_text(s, "/etc/default/grub", "GRUB_DISTRIBUTOR=`( . /x; echo ${NAME} )`\n"
+					     "GRUB_CMDLINE_LINUX=quiet\n");
+	sysroot_text(s, dropin, "GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX memmap=1G!4G\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, drops, NULL);
+	sysroot_text(s, dropin, "# pkram plan: memmap=1G!4G\n"
+				"GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX memmap=1G!4G\"\n"
+				"# pkram plan: memmap=2G!8G\n"
+				"GRUB_CMDLINE_LINUX=\"$GRUB_CMDLINE_LINUX memmap=2G!8G\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* A later file that does not add drops what was there. */
+	sysroot_text(s, "/etc/default/grub.d/60.cfg", "GRUB_CMDLINE_LINUX='memmap=1G!4G'\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, drops, NULL);
+	sysroot_text(s, "/etc/default/grub.d/60.cfg",
+		     "export GRUB_CMDLINE_LINUX_DEFAULT=\"a ${GRUB_CMDLINE_LINUX} $(x b) c\"\n"
+		     "GRUB_CMDLINE_LINUX=\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* A word that took the place of another one. */
+	put_grub(s, "memmap=1G!4G,2G!8G");
+	sysroot_remove(s, "/etc/default/grub.d/60.cfg");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, drops, NULL);
+	sysroot_text(s, dropin,
+		     "case \" $GRUB_CMDLINE_LINUX \" in *' memmap=1G!4G '*) "
+		     "GRUB_CMDLINE_LINUX=\" $GRUB_CMDLINE_LINUX \"; "
+		     "GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=1G!4G '*}"
+		     "' memmap=1G!4G,2G!8G '${GRUB_CMDLINE_LINUX#*' memmap=1G!4G '};; esac\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_region_close(region);
+}
+
 static void test_cold_boot(void **state)
 {
 	static const char entry[] = "/boot/loader/entries/a.conf";
@@ -457,6 +495,7 @@ int main(void)
 		CHECK_TEST(test_kmem),
 		CHECK_TEST(test_devices),
 		CHECK_TEST(test_cold_boot),
+		CHECK_TEST(test_grub_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -319,10 +319,11 @@ static void test_loader(void **state)
 
 	expect_loader(s, KEXEC_LOADER_UNKNOWN);
 	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_UNKNOWN, "a"));
-	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"a b\\$c\"\n"
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"a b\\\\\\$c \\$e\"\n"
 					     "GRUB_CMDLINE_LINUX_DEFAULT='quiet memmap=1G!4G'\n");
 	expect_loader(s, KEXEC_LOADER_GRUB);
 	assert_string_equal(kexec_grub_variable(s->ctx, "b\\$c"), "GRUB_CMDLINE_LINUX");
+	assert_string_equal(kexec_grub_variable(s->ctx, "$e"), "GRUB_CMDLINE_LINUX");
 	assert_string_equal(kexec_grub_variable(s->ctx, "memmap=1G!4G"),
 			    "GRUB_CMDLINE_LINUX_DEFAULT");
 	assert_null(kexec_grub_variable(s->ctx, "memmap=1G"));
