@@ -226,6 +226,28 @@ static uint64_t system_ram(const struct machine_ranges *iomem)
 	return sum;
 }
 
+/* Less what words take of it that do not run yet. */
+static int system_ram_next(const struct machine_ranges *iomem, const struct kexec_memmaps *maps,
+			   uint64_t *ret)
+{
+	_cleanup_(areas_done) struct areas a = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < iomem->n && r == 0; i++)
+		if (!iomem->v[i].depth && is_ram(&iomem->v[i]))
+			r = areas_add(&a, iomem->v[i].start, range_end(&iomem->v[i]), -1);
+	for (size_t i = 0; i < maps->n && r == 0; i++) {
+		const struct kexec_memmap *e = &maps->v[i];
+
+		if (e->kind != KEXEC_MEMMAP_LIMIT && e->kind != KEXEC_MEMMAP_RAM)
+			r = areas_cut(&a, e->start, e->start + e->size);
+	}
+	*ret = 0;
+	for (size_t i = 0; i < a.n; i++)
+		*ret += a.v[i].end - MIN(a.v[i].start, a.v[i].end);
+	return r;
+}
+
 /* Bytes of [start, end) that are the system's now. */
 static uint64_t ram_in(const struct machine_ranges *iomem, uint64_t start, uint64_t end)
 {
@@ -245,16 +267,29 @@ static uint64_t pages_of(const struct kexec_plan_wish *wish, uint64_t size)
 	return size / KEXEC_PLAN_ALIGN * (wish->pages_per_gib / (GIB / KEXEC_PLAN_ALIGN));
 }
 
-/* The largest size that leaves the system enough, in an area that is its now or not. */
-static uint64_t system_cap(const struct kexec_plan_machine *m, const struct kexec_plan_wish *wish,
-			   const struct machine_area *a)
+/* Which step leaves less than was wished, in the order in which they are taken. */
+struct steps {
+	struct areas free;	/* all steps but nodes */
+	struct areas split;	/* cut at the borders of nodes, or the wished one's */
+	uint64_t ram;		/* of the system at the next boot, without the region */
+	enum kexec_plan_limit limit;
+};
+
+static void steps_done(struct steps *s)
 {
-	uint64_t ram = system_ram(m->iomem);
+	areas_done(&s->free);
+	areas_done(&s->split);
+}
+
+/* The largest size that leaves the system enough, in an area that is its now or not. */
+static uint64_t system_cap(const struct steps *s, const struct kexec_plan_machine *m,
+			   const struct kexec_plan_wish *wish, const struct machine_area *a)
+{
 	uint64_t unit = pages_of(wish, KEXEC_PLAN_ALIGN);
 
 	if (ram_in(m->iomem, a->start, a->end))
 		unit += KEXEC_PLAN_ALIGN;
-	return (ram - MIN(ram, SYSTEM_MIN)) / unit * KEXEC_PLAN_ALIGN;
+	return (s->ram - MIN(s->ram, SYSTEM_MIN)) / unit * KEXEC_PLAN_ALIGN;
 }
 
 /* A '%' region is out of the decompressor's reach only from its own size up. */
@@ -276,8 +311,9 @@ static bool place_in(const struct machine_area *a, uint64_t align, uint64_t lowe
 }
 
 /* 1 GiB: one huge page entry maps it; 128 MiB: memory blocks, in which it can be lent. */
-static bool find_place(const struct areas *a, const struct kexec_plan_machine *m,
-		       const struct kexec_plan_wish *wish, uint64_t size, struct place *ret)
+static bool find_place(const struct steps *s, const struct areas *a,
+		       const struct kexec_plan_machine *m, const struct kexec_plan_wish *wish,
+		       uint64_t size, struct place *ret)
 {
 	static const uint64_t aligns[] = { GIB, 128 * MIB, KEXEC_PLAN_ALIGN };
 
@@ -285,7 +321,7 @@ static bool find_place(const struct areas *a, const struct kexec_plan_machine *m
 		for (size_t k = 0; k < ARRAY_SIZE(aligns); k++)
 			for (size_t i = 0; i < a->n; i++)
 				if ((a->v[i].start < LOW_END) == low &&
-				    size <= system_cap(m, wish, &a->v[i]) &&
+				    size <= system_cap(s, m, wish, &a->v[i]) &&
 				    place_in(&a->v[i], aligns[k], lowest_start(wish, size), size,
 					     ret))
 					return true;
@@ -313,31 +349,19 @@ static uint64_t largest(const struct areas *a, bool rule)
 }
 
 /* With all that holds for a place. */
-static uint64_t largest_place(const struct areas *a, const struct kexec_plan_machine *m,
+static uint64_t largest_place(const struct steps *s, const struct areas *a,
+			      const struct kexec_plan_machine *m,
 			      const struct kexec_plan_wish *wish)
 {
 	uint64_t best = 0;
 
 	for (size_t i = 0; i < a->n; i++)
 		best = MAX(best, MIN(largest_in(&a->v[i], wish->kind == '%'),
-				     system_cap(m, wish, &a->v[i])));
+				     system_cap(s, m, wish, &a->v[i])));
 	return best;
 }
 
 /* --- the plan --- */
-
-/* Which step leaves less than was wished, in the order in which they are taken. */
-struct steps {
-	struct areas free;	/* all steps but nodes */
-	struct areas split;	/* cut at the borders of nodes, or the wished one's */
-	enum kexec_plan_limit limit;
-};
-
-static void steps_done(struct steps *s)
-{
-	areas_done(&s->free);
-	areas_done(&s->split);
-}
 
 static void judge(struct steps *s, const struct areas *a, bool rule, uint64_t size,
 		  enum kexec_plan_limit limit)
@@ -349,8 +373,10 @@ static void judge(struct steps *s, const struct areas *a, bool rule, uint64_t si
 static int take_steps(const struct kexec_plan_machine *m, const struct kexec_memmaps *maps,
 		      const struct kexec_plan_wish *wish, struct steps *s)
 {
-	int r = add_firmware(&s->free, m->firmware);
+	int r = system_ram_next(m->iomem, maps, &s->ram);
 
+	if (r == 0)
+		r = add_firmware(&s->free, m->firmware);
 	judge(s, &s->free, false, wish->size, KEXEC_PLAN_FIRMWARE);
 	if (r == 0)
 		r = cut_boot(&s->free, m);
@@ -374,12 +400,13 @@ static bool choose(const struct steps *s, const struct kexec_plan_machine *m,
 	uint64_t size = wish->size;
 
 	p->limit = s->limit;
-	if (!find_place(&s->split, m, wish, size, ret) && !find_place(all, m, wish, size, ret)) {
+	if (!find_place(s, &s->split, m, wish, size, ret) &&
+	    !find_place(s, all, m, wish, size, ret)) {
 		if (p->limit == KEXEC_PLAN_FITS)
 			p->limit = KEXEC_PLAN_SYSTEM;
-		size = largest_place(all, m, wish);
-		if (!size || (!find_place(&s->split, m, wish, size, ret) &&
-			      !find_place(all, m, wish, size, ret)))
+		size = largest_place(s, all, m, wish);
+		if (!size || (!find_place(s, &s->split, m, wish, size, ret) &&
+			      !find_place(s, all, m, wish, size, ret)))
 			return false;
 	}
 	return true;
@@ -428,7 +455,7 @@ static int plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 	p->node = at.node;
 	p->spans = spans_nodes(m, &at);
 	p->pages = pages_of(wish, at.size);
-	p->left = p->ram - ram_in(m->iomem, at.start, at.start + at.size) - p->pages;
+	p->left = s.ram - ram_in(m->iomem, at.start, at.start + at.size) - p->pages;
 	return 0;
 }
 

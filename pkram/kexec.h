@@ -169,7 +169,7 @@ struct kexec_plan {
 	enum kexec_plan_limit limit;
 	uint64_t start, size;	/* size 0: there is no place at all, and all else is not set */
 	uint64_t pages;		/* bytes of ordinary RAM for its struct pages */
-	uint64_t ram, left;	/* of the system, now and with the region */
+	uint64_t ram, left;	/* of the system, now, and at the next boot with the region */
 	int node;		/* -1: not known */
 	bool spans;		/* it lies on several nodes */
 	bool kaslr_off;		/* the kernel's place is no longer chosen at random */

@@ -218,6 +218,17 @@ static void test_system(void **state)
 	assert_int_equal(p.pages, p.size / 64);
 	kexec_plan_done(&p);
 
+	/* What a word takes that does not run yet is the system's no more. */
+	x.m.line = "ro memmap=3G!4G";
+	wish.size = GIB;
+	assert_int_equal(kexec_plan(s->ctx, &x.m, &wish, &p), 0);
+	assert_int_equal(p.limit, KEXEC_PLAN_SYSTEM);
+	assert_int_equal(p.start, 7 * GIB);
+	assert_int_equal(p.left, p.ram - 3 * GIB - p.size - p.pages);
+	assert_true(p.left >= 512 * MIB && p.left < 512 * MIB + 2 * UNIT);
+	kexec_plan_done(&p);
+	wish.size = 4 * GIB;
+
 	/* What mem= hides is nobody's: the system pays for its pages alone. */
 	x.m.line = "mem=4G";
 	x.maps[1].n = 0;

@@ -88,14 +88,14 @@ $ pkram plan --sysroot m 64M -q
 | Region     64.0 MiB from 0x50000000 on (1.3 GiB), memory node 0
 | Word       memmap=64M!1280M
 | Cost       1.0 MiB of ordinary memory for its page structures
-| Left       1.9 GiB of 2.0 GiB for the system
+| Left       1.7 GiB of 2.0 GiB for the system
 | Set it     the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub
 | Then       reboot; pkram init pmem:/dev/pmemN
 $ pkram plan --sysroot m --apply --yes 64M
 | Region     64.0 MiB from 0x50000000 on (1.3 GiB), memory node 0
 | Word       memmap=64M!1280M
 | Cost       1.0 MiB of ordinary memory for its page structures
-| Left       1.9 GiB of 2.0 GiB for the system
+| Left       1.7 GiB of 2.0 GiB for the system
 | Then       reboot; pkram init pmem:/dev/pmemN
 | --- /etc/default/grub.d/50-pkram.cfg
 | +++ /etc/default/grub.d/50-pkram.cfg
@@ -391,7 +391,7 @@ $ pkram plan --sysroot m --apply --yes 2G -q --json
 |   "start": 5368709120,
 |   "node": 0,
 |   "pages": 33554432,
-|   "left": 25155553280,
+|   "left": 24081811456,
 |   "fixed_kernel": true,
 |   "word": "memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G",
 |   "extends": "memmap=2G%24G-1+0xefffffff,1G!4G",
