@@ -223,5 +223,17 @@ int machine_mkdir(struct pkram_ctx *ctx, const char *path)
 	if (fd >= 0 || r < 0)
 		return r;
 	/* What is there and cannot be opened leads nowhere. */
-	return mkdir(real, 0755) == 0 ? 0 : errno == EEXIST ? -ENOENT : -errno;
+	if (mkdir(real, 0755) < 0)
+		return errno == EEXIST ? -ENOENT : -errno;
+	return chmod(real, 0755) < 0 ? -errno : 1;
+}
+
+int machine_rmdir(struct pkram_ctx *ctx, const char *path)
+{
+	_cleanup_free_ char *real = NULL;
+	int r = real_path(ctx, path, &real);
+
+	if (r == 0 && rmdir(real) < 0)
+		r = -errno;
+	return r == -ENOENT || r == -ENOTEMPTY || r == -EEXIST ? 0 : r;
 }

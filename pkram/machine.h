@@ -27,8 +27,10 @@ bool machine_exists(struct pkram_ctx *ctx, const char *path);
  * away.
  */
 int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text);
-/* One that is there will do. */
+/* For all to read, whatever the umask. 1: made; 0: it is there already. */
 int machine_mkdir(struct pkram_ctx *ctx, const char *path);
+/* One that is not empty stays. */
+int machine_rmdir(struct pkram_ctx *ctx, const char *path);
 /* Below the sysroot, for calls that want a path; the result is malloc'ed. */
 char *machine_path(struct pkram_ctx *ctx, const char *path);
 

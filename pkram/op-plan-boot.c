@@ -423,7 +423,7 @@ static int check_arrival(struct pkram_plan_change *c)
 	return r;
 }
 
-static int make_directory(struct pkram_plan_change *c)
+static int directory_of(struct pkram_plan_change *c, int (*fn)(struct pkram_ctx *, const char *))
 {
 	_cleanup_free_ char *dir = strdup(c->path);
 	int r;
@@ -431,8 +431,16 @@ static int make_directory(struct pkram_plan_change *c)
 	if (!dir)
 		return -ENOMEM;
 	*strrchr(dir, '/') = '\0';
-	r = machine_mkdir(c->ctx, dir);
-	return r < 0 ? log_error_errno(c->ctx, r, "%s: %m", dir) : 0;
+	r = fn(c->ctx, dir);
+	return r < 0 ? log_error_errno(c->ctx, r, "%s: %m", dir) : r;
+}
+
+static int make_directory(struct pkram_plan_change *c)
+{
+	int r = directory_of(c, machine_mkdir);
+
+	c->own_dir = r > 0;
+	return MIN(r, 0);
 }
 
 int pkram_plan_change_apply(struct pkram_plan_change *change)
@@ -460,5 +468,8 @@ int pkram_plan_change_apply(struct pkram_plan_change *change)
 		r = check_arrival(c);
 	if (r < 0)
 		put_back(c, ran || c->loader == KEXEC_LOADER_ENTRIES);
+	/* Empty, it does no harm: that it could not go is said, and no more. */
+	if (c->own_dir && !(r < 0 ? c->old : c->new))
+		directory_of(c, machine_rmdir);
 	return r;
 }

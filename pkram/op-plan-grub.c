@@ -15,6 +15,7 @@
 #define GRUB_DIR "/etc/default/grub.d"
 #define NOTE "# pkram plan: "
 #define NOTE_OPEN " (no newline above)"
+#define NOTE_DIR " (no directory before)"
 
 static bool ends_with(const char *line, size_t len, const char *end)
 {
@@ -28,12 +29,19 @@ static bool is_note(const char *line)
 	return strncmp(line, NOTE, strlen(NOTE)) == 0;
 }
 
-static int take_note(const char *line, struct op_plan_words *w)
+/* Up to the end of the word. */
+static size_t note_length(const char *line)
 {
 	size_t len = op_plan_line_length(line);
 
-	len -= ends_with(line, len, NOTE_OPEN) ? strlen(NOTE_OPEN) : 0;
-	return op_plan_take_note(line + strlen(NOTE), len - strlen(NOTE), w);
+	if (ends_with(line, len, NOTE_OPEN))
+		return len - strlen(NOTE_OPEN);
+	return len - (ends_with(line, len, NOTE_DIR) ? strlen(NOTE_DIR) : 0);
+}
+
+static int take_note(const char *line, struct op_plan_words *w)
+{
+	return op_plan_take_note(line + strlen(NOTE), note_length(line) - strlen(NOTE), w);
 }
 
 int op_plan_grub_words(const char *text, struct op_plan_words *w)
@@ -93,7 +101,7 @@ static const char *noted_variable(const char *text, const char *word)
 	for (const char *l = text ? text : ""; *l; l = op_plan_next_line(l)) {
 		const char *line = op_plan_next_line(l);
 
-		if (is_note(l) && ends_with(l, op_plan_line_length(l), word))
+		if (is_note(l) && ends_with(l, note_length(l), word))
 			return memmem(line, op_plan_line_length(line), set_default,
 				      strlen(set_default)) ?
 				       "GRUB_CMDLINE_LINUX_DEFAULT" : "GRUB_CMDLINE_LINUX";
@@ -154,6 +162,7 @@ int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 {
 	const char *old = c->old ? c->old : "";
 	bool open = *old && old[strlen(old) - 1] != '\n';
+	bool no_dir = strcmp(c->path, GRUB_DROPIN) == 0 && !machine_exists(c->ctx, GRUB_DIR);
 	_cleanup_free_ char *line = NULL;
 	int r = grub_line(c, p, &line);
 
@@ -161,7 +170,7 @@ int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 		return r;
 	if (asprintf(&c->new, "%s%s" NOTE "%s%s%s%s\n%s\n", old, open ? "\n" : "",
 		     p->extends ? p->extends : "", p->extends ? OP_PLAN_ARROW : "", p->word,
-		     open ? NOTE_OPEN : "", line) < 0) {
+		     open ? NOTE_OPEN : no_dir ? NOTE_DIR : "", line) < 0) {
 		c->new = NULL;
 		return -ENOMEM;
 	}
@@ -240,6 +249,7 @@ int op_plan_grub_remove(struct pkram_plan_change *c)
 		}
 		if (ends_with(l, op_plan_line_length(l), NOTE_OPEN))
 			open = p;
+		c->own_dir |= ends_with(l, op_plan_line_length(l), NOTE_DIR);
 		r = goes_with_note(c, l, next);
 		if (r < 0)
 			return r;

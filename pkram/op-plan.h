@@ -54,6 +54,7 @@ struct pkram_plan_change {
 	enum kexec_loader loader;
 	const char *path, *notes_path;	/* notes_path NULL: they are in the file itself */
 	char *old, *new;		/* NULL: no file */
+	bool own_dir;			/* its directory is there for it alone */
 	char *old_notes, *new_notes;
 	char *word;			/* that must arrive, as it stands there; NULL: none */
 	char *diff, *text;

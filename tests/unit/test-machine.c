@@ -135,8 +135,12 @@ static void test_replace_links(void **state)
 	snprintf(path, sizeof(path), "%s/seed", outside);
 	put(f, path, "");
 	assert_int_equal(machine_replace(f->ctx, "/etc/file", "x"), 0);
+	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 1);
 	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 0);
-	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 0);
+	assert_int_equal(machine_rmdir(f->ctx, "/etc"), 0);
+	assert_int_equal(machine_rmdir(f->ctx, "/etc/dir"), 0);
+	assert_int_equal(machine_rmdir(f->ctx, "/etc/dir"), 0);
+	assert_int_equal(machine_mkdir(f->ctx, "/etc/dir"), 1);
 	assert_int_equal(access(outside, F_OK), -1);
 	other = machine_path(f->ctx, "/other");
 	assert_int_equal(symlink("../../../etc/file", other), 0);

@@ -197,6 +197,27 @@ $ pkram plan --sysroot m --apply --yes 256M -q >out
 $ find outside -type f
 $ rm m/etc/default && mv own m/etc/default; update-grub; changed
 
+A directory that is made for it can be read by all, and goes with it.
+
+$ rm -rf before/etc/default/grub.d m/etc/default/grub.d; mkdir -p m/usr/sbin before/usr/sbin
+$ echo '. /etc/default/grub.d/*.cfg' | tee m/usr/sbin/grub-mkconfig >before/usr/sbin/grub-mkconfig
+$ (umask 077; pkram plan --sysroot m --apply --yes 256M -q >out; pkram plan --sysroot m --apply --yes 64M -q >out)
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=64M!1280M is on its line: look before you boot it
+$ stat -c %a m/etc/default/grub.d{,/50-pkram.cfg}; cat m/etc/default/grub.d/*
+| 755
+| 644
+| # pkram plan: memmap=256M!1G (no directory before)
+| GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| # pkram plan: memmap=64M!1280M
+| GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
+$ pkram plan --sysroot m --remove --yes -q >out; changed
+$ touch m/fail; pkram plan --sysroot m --apply --yes 256M -q >out
+! pkram: DIR/m/bin/update-grub failed (1): error: no room for grub.cfg
+[1]
+$ rm m/fail; changed
+$ rm -r {m,before}/usr; mkdir {m,before}/etc/default/grub.d
+
 A failure, and a boot loader that does not take it up, change nothing.
 
 $ touch m/fail before/fail
