@@ -82,7 +82,7 @@ static int read_entry(struct pkram_ctx *ctx, const char *dir, struct machine_ran
 		r = read_number(ctx, dir, "end", &end);
 	if (r == 0 && end < start) {
 		pkram_log_error(ctx, FIRMWARE_MAP "/%s: ends before it starts", dir);
-		r = -EBADMSG;
+		r = -EUCLEAN;
 	}
 	return r < 0 ? r : add_range(m, cap, start, end, 0, type);
 }
@@ -127,7 +127,7 @@ static int read_line(struct pkram_ctx *ctx, const char *line, struct machine_ran
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " : %n", &start, &end, &at) != 2 || !at ||
 	    end < start) {
 		pkram_log_error(ctx, "/proc/iomem: not understood: %s", line);
-		return -EBADMSG;
+		return -EUCLEAN;
 	}
 	return add_range(m, cap, start, end, depth, line + at);
 }

@@ -45,7 +45,7 @@ static int read_maps(struct pkram_ctx *ctx, struct inputs *in)
 	if (r == -EPERM)
 		return log_error_errno(ctx, r, "/proc/iomem shows its addresses to root alone: "
 					       "run this as root");
-	if (r < 0 && r != -EBADMSG && r != -EINVAL)
+	if (r < 0 && r != -EUCLEAN && r != -EINVAL)
 		log_error_errno(ctx, r, "cannot read the memory map: %m");
 	return r;
 }

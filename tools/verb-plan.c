@@ -12,6 +12,7 @@
 #include "text.h"
 
 #define GIB (UINT64_C(1) << 30)
+#define SIZE_LIMIT (UINT64_MAX - (UINT64_C(16) << 20) + 1)
 
 static struct {
 	struct pkram_plan_options plan;
@@ -75,6 +76,9 @@ static int take_size(const struct cmd *cmd, int argc, char **argv)
 	if (!argc)
 		return usage_error(cmd, "SIZE is missing");
 	r = parse_size(argv[0], &opt.plan.size);
+	/* It is rounded up. */
+	if (r == 0 && opt.plan.size > SIZE_LIMIT)
+		r = -ERANGE;
 	if (r < 0 || !opt.plan.size)
 		return usage_error(cmd, "'%s' is %s (digits, then K, M, G or T)", argv[0],
 				   r == -ERANGE ? "too large" : "not a size");

@@ -184,7 +184,7 @@ static void test_damaged(void **state)
 	struct pkram_memory_list *list = NULL;
 
 	machine(s, "quiet\n", "no map\n");
-	assert_int_equal(pkram_memory_list_new(s->ctx, NULL, &list), -EBADMSG);
+	assert_int_equal(pkram_memory_list_new(s->ctx, NULL, &list), -EUCLEAN);
 	assert_true(sysroot_logged(s, "not understood"));
 	sysroot_remove(s, "/proc/iomem");
 	assert_int_equal(pkram_memory_list_new(s->ctx, NULL, &list), -ENOENT);

@@ -246,6 +246,16 @@ $ pkram plan --sysroot m 1G --json
 ! pkram: /proc/iomem shows its addresses to root alone: run this as root
 [1]
 
+A memory map that is not understood is no damage of a region.
+
+$ cp $CLI_SOURCE/tests/sysroot/small-*/proc/iomem m/proc; echo garbage >>m/proc/iomem
+$ pkram plan --sysroot m 1G
+! pkram: /proc/iomem: not understood: garbage
+[1]
+$ pkram regions --sysroot m
+! pkram: /proc/iomem: not understood: garbage
+[1]
+
 Wrong usage.
 
 $ pkram plan
@@ -260,6 +270,12 @@ $ pkram plan 1X
 $ pkram plan 99999999T
 ! pkram: plan: '99999999T' is too large (digits, then K, M, G or T); see 'pkram plan --help'
 [2]
+$ pkram plan 18446744073692774401
+! pkram: plan: '18446744073692774401' is too large (digits, then K, M, G or T); see 'pkram plan --help'
+[2]
+$ on small-* 18446744073692774400 -q --json | grep wanted
+|   "wanted": 18446744073692774400,
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 752 MiB
 $ pkram plan 1G 2G
 ! pkram: plan: '2G' is one argument too many; see 'pkram plan --help'
 [2]
