@@ -23,8 +23,8 @@ int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret);
 bool machine_exists(struct pkram_ctx *ctx, const char *path);
 /*
  * Puts a file with this text in the place of what is there, whole or not at all, with the mode and
- * owner of the old one; a symbolic link is followed, but not out of the sysroot. text NULL: takes it
- * away.
+ * owner of the old one; a symbolic link is followed, but not out of the sysroot. text NULL: takes
+ * it away.
  */
 int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text);
 /* For all to read, whatever the umask. 1: made; 0: it is there already. */
