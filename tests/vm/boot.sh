@@ -20,6 +20,9 @@
 #	when=all		only run by --all
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
 #	variants_all=LIST	more of them, only by --all
+# and as a function:
+#	extra ROOT		called on the host: puts into ROOT what this scenario alone needs; the guest
+#				has it where `mount_extra` was called
 # shellcheck disable=SC2034 # some of them are for the one who runs it
 vm_defaults() {
 	kernel=6.12
@@ -53,10 +56,11 @@ vm_run() (
 	. "$file"
 	version=$(basename "$(vm_kernel "$kernel")")
 	ram=$(vm_ram_file "$work" "$memory")
-	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work"/{snapshot,data}' EXIT
+	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work"/{snapshot,data,extra}' EXIT
 	if [[ -n $disk ]]; then
 		mke2fs -q -t ext4 "$work/data" "${disk}M" >&2
 	fi
+	vm_extra "$work"
 	vm_open_control "$work"
 	vm_start "$(basename "$file")" "$image" "$work" "$version" "$ram"
 	vm_watch "$work" "$ram"
@@ -77,6 +81,17 @@ vm_ram_file() {
 	fi
 }
 
+# What only one scenario needs would make the initramfs of all larger. Times stay: compiled Python goes by them.
+vm_extra() {
+	local work=$1
+
+	declare -F extra >/dev/null || return 0
+	mkdir "$work/extra-root"
+	extra "$work/extra-root"
+	mkfs.erofs --quiet "$work/extra" "$work/extra-root" >"$work/mkfs.log" 2>&1
+	rm -r "$work/extra-root"
+}
+
 vm_open_control() {
 	mkfifo "$1/ctl.in" "$1/ctl.out"
 	exec {vm_in}<>"$1/ctl.in" {vm_out}<>"$1/ctl.out"
@@ -89,6 +104,9 @@ vm_start() {
 	vm_started=("$@")
 	if [[ -n $disk ]]; then
 		data=(-drive "file=$work/data,if=virtio,format=raw")
+	fi
+	if declare -F extra >/dev/null; then
+		data+=(-drive "file=$work/extra,if=virtio,format=raw,readonly=on")
 	fi
 	if [[ $system == debian ]]; then
 		# What it writes is forgotten when QEMU ends.

@@ -175,6 +175,16 @@ mount_disk() {
 	mount -t ext4 /dev/vdb /disk
 }
 
+# What the scenario's function extra has made on the host, on the last disk: at /extra, and each file of
+# /extra/usr also in its place, where there is none.
+mount_extra() {
+	local -a disks=(/dev/vd?)
+
+	mkdir -p /extra
+	mount -t erofs -o ro "${disks[-1]}" /extra
+	cp -rsn /extra/usr /
+}
+
 guest_died() {
 	fail "stage $STAGE, line $2 of ${BASH_SOURCE[1]##*/}: '$3' ended with $1"
 }
