@@ -7,6 +7,7 @@
 region=256M!4352M
 system=debian
 seconds=600
+when=all
 # again: also the jump after the crash, and the reboot through the firmware.
 variants=once
 variants_all=again
