@@ -34,7 +34,8 @@ void string_list_free(struct string_list *list);
 
 /*
  * The paths of the units that will save them when the machine goes down, in /run/pkram/units: a
- * unit promises when it starts, and takes it back when it stops.
+ * unit promises when it starts, and what is still promised when all units have stopped was not
+ * saved.
  */
 int unit_promise(const struct unit *u);
 void unit_keep_promise(const struct unit *u);

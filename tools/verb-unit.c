@@ -120,15 +120,17 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 
 	if (!items)
 		return exit_code(-ENOMEM);
-	unit_keep_promise(u);
 	if (!u->always && !pkram_jump_is_queued(cmd->ctx)) {
 		say_info("%s: the machine is not on its way into a kexec; nothing is saved",
 			 u->name);
+		unit_keep_promise(u);
 		return EXIT_DONE;
 	}
 	n = present(u, items);
-	if (!n)
+	if (!n) {
+		unit_keep_promise(u);
 		return EXIT_NOTHING;
+	}
 	r = open_unit_region(cmd, u, &region);
 	if (r < 0)
 		return exit_code(r);
@@ -136,6 +138,9 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 	progress_begin();
 	r = pkram_save_trees(region, items, n, &opt, &t);
 	progress_end();
+	/* Else it stays, and keeps the jump from being armed: an older node may be there. */
+	if (r == 0)
+		unit_keep_promise(u);
 	if (r == 0)
 		print_summary(cmd, &(struct summary){
 			.did = "saved", .trees = true, .nodes = t.nodes, .files = t.files,
@@ -144,6 +149,20 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 }
 
 /* --- arm --- */
+
+/* What a unit did not get saved may be there as it was earlier in this boot. */
+static int check_promises(void)
+{
+	struct string_list left = { 0 };
+	int r = unit_promises(&left);
+
+	for (size_t i = 0; i < left.n; i++) {
+		say_error("%s: its unit did not save it", left.v[i]);
+		r = -EUCLEAN;
+	}
+	string_list_free(&left);
+	return r;
+}
 
 static int arm(struct cmd *cmd)
 {
@@ -170,7 +189,9 @@ static int arm(struct cmd *cmd)
 			  "boot restores nothing");
 		return EXIT_FAILED;
 	}
-	r = pkram_arm(region, &opt);
+	r = check_promises();
+	if (r == 0)
+		r = pkram_arm(region, &opt);
 	if (r == 0) {
 		say_info("the jump is armed");
 		return EXIT_DONE;
