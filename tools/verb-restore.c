@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "copy.h"
 #include "options.h"
 #include "report.h"
 
@@ -68,7 +69,6 @@ static int take_mount(struct cmd *cmd)
 static int run_restore(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_transfer t = { 0 };
 	int r;
 
 	/* An empty variable of a script must not turn into the trees' own paths. */
@@ -80,16 +80,7 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
-	progress_begin();
-	catch_signals(-1);
-	r = pkram_restore_trees(region, (const char *const *)argv, (size_t)argc, &opt, &t);
-	progress_end();
-	/* After a salvage, some is there. */
-	if (r == 0 || t.nodes)
-		print_summary(cmd, &(struct summary){
-			.did = "restored", .trees = true, .nodes = t.nodes, .files = t.files,
-			.bytes = t.bytes, .ns = t.ns, .threads = t.threads,
-			.small_pages = &t.small_pages });
+	r = copy_restore(cmd, region, (const char *const *)argv, (size_t)argc, &opt);
 	if (r == -ENODATA) {
 		exit_code(r);
 		return EXIT_NOTHING;

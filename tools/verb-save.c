@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "copy.h"
 #include "options.h"
 #include "report.h"
 
@@ -35,7 +36,6 @@ static int run_save(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_(items_free_p) struct pkram_save_item *items = NULL;
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_transfer t;
 	int r;
 
 	if (opt.name && argc > 1)
@@ -48,15 +48,7 @@ static int run_save(struct cmd *cmd, int argc, char **argv)
 	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
-	progress_begin();
-	catch_signals(-1);
-	r = pkram_save_trees(region, items, (size_t)argc, &opt.save, &t);
-	progress_end();
-	if (r == 0)
-		print_summary(cmd, &(struct summary){
-			.did = "saved", .trees = true, .nodes = t.nodes, .files = t.files,
-			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
-	return exit_code(r);
+	return exit_code(copy_save(cmd, region, items, (size_t)argc, &opt.save));
 }
 
 const struct verb verb_save = {

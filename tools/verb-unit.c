@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "copy.h"
 #include "options.h"
 #include "report.h"
 #include "unit.h"
@@ -57,7 +58,6 @@ static int restore(struct cmd *cmd, const struct unit *u)
 	_cleanup_(items_free_p) const char **names = calloc(u->paths.n, sizeof(*names));
 	_cleanup_region_ struct pkram_region *region = NULL;
 	_cleanup_node_list_ struct pkram_node_list *list = NULL;
-	struct pkram_transfer t = { 0 };
 	size_t n;
 	int r = names ? open_unit_region(cmd, u, &region) : -ENOMEM;
 
@@ -68,16 +68,8 @@ static int restore(struct cmd *cmd, const struct unit *u)
 	n = choose(u, list, names);
 	if (!n)
 		return EXIT_NOTHING;
-	catch_signals(-1);
-	progress_begin();
-	r = pkram_restore_trees(region, names, n, &opt, &t);
-	progress_end();
-	if (r == 0)
-		print_summary(cmd, &(struct summary){
-			.did = "restored", .trees = true, .nodes = t.nodes, .files = t.files,
-			.bytes = t.bytes, .ns = t.ns, .threads = t.threads,
-			.small_pages = &t.small_pages });
-	else
+	r = copy_restore(cmd, region, names, n, &opt);
+	if (r < 0)
 		say_error("%s: its service starts without what was saved", u->name);
 	return exit_code(r);
 }
@@ -114,7 +106,6 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 	static const struct pkram_save_options opt = { .struct_size = sizeof(opt) };
 	_cleanup_(items_free_p) struct pkram_save_item *items = calloc(u->paths.n, sizeof(*items));
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_transfer t;
 	size_t n;
 	int r;
 
@@ -134,17 +125,10 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 	r = open_unit_region(cmd, u, &region);
 	if (r < 0)
 		return exit_code(r);
-	catch_signals(-1);
-	progress_begin();
-	r = pkram_save_trees(region, items, n, &opt, &t);
-	progress_end();
+	r = copy_save(cmd, region, items, n, &opt);
 	/* Else it stays, and keeps the jump from being armed: an older node may be there. */
 	if (r == 0)
 		unit_keep_promise(u);
-	if (r == 0)
-		print_summary(cmd, &(struct summary){
-			.did = "saved", .trees = true, .nodes = t.nodes, .files = t.files,
-			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
 	return exit_code(r);
 }
 
