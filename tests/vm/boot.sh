@@ -174,7 +174,7 @@ vm_accelerator() {
 		# TCG runs `rep movsb` byte by byte (-erms, -fsrm). Two faults of QEMU 7.2 kill a
 		# guest kernel now and then: its cmpxchg16b leaves rubbish in the flags (-cx16),
 		# and with a thread for each CPU, one runs code that another has just patched.
-		printf '%s\n' -accel tcg,thread=single -cpu "max,-erms,-fsrm,-cx16${cpu:+,$cpu}"
+		printf '%s\n' -accel tcg,thread=single,tb-size=64 -cpu "max,-erms,-fsrm,-cx16${cpu:+,$cpu}"
 	fi
 }
 
