@@ -173,7 +173,9 @@ vm_accelerator() {
 	else
 		# TCG runs `rep movsb` byte by byte (-erms, -fsrm). Two faults of QEMU 7.2 kill a
 		# guest kernel now and then: its cmpxchg16b leaves rubbish in the flags (-cx16),
-		# and with a thread for each CPU, one runs code that another has just patched.
+		# and with a thread for each CPU, one runs code that another has just patched. It forgets
+		# what it translated for the old kernel one block at a time, as the new one takes the
+		# memory: a small buffer (tb-size=, MiB) spares a jump into a whole Debian half a minute.
 		printf '%s\n' -accel tcg,thread=single,tb-size=64 -cpu "max,-erms,-fsrm,-cx16${cpu:+,$cpu}"
 	fi
 }
