@@ -17,6 +17,7 @@
 #	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
 #	system=debian		a whole Debian with systemd on a disk of its own, instead of an initramfs
+#	packages=LIST		Debian packages that it has besides
 #	when=all		only run by --all
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
 #	variants_all=LIST	more of them, only by --all
@@ -35,6 +36,7 @@ vm_defaults() {
 	disk=
 	seconds=240
 	system=
+	packages=
 	when=
 	variants=
 	variants_all=
@@ -98,7 +100,7 @@ vm_open_control() {
 }
 
 vm_start() {
-	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append
+	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append debian
 	local -a options data=() boot
 
 	vm_started=("$@")
@@ -110,8 +112,8 @@ vm_start() {
 	fi
 	if [[ $system == debian ]]; then
 		# What it writes is forgotten when QEMU ends.
-		boot=(-drive "file=$image/debian,if=virtio,format=raw,snapshot=on"
-			-initrd "$image/debian-initrd")
+		debian=$image/$(vm_debian_name "$packages")
+		boot=(-drive "file=$debian,if=virtio,format=raw,snapshot=on" -initrd "$debian-initrd")
 		words="root=/dev/vda rw $append"
 	else
 		boot=(-drive "file=$image/disk,if=virtio,format=raw,readonly=on"

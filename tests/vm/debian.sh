@@ -2,29 +2,36 @@
 # shellcheck shell=bash
 #
 # A whole Debian with systemd for the scenarios that say system=debian: the release that this machine
-# runs, made by mmdebstrap once and cached; with the Debian packages of pkram, installed by dpkg.
+# runs, made by mmdebstrap once for each list of packages and cached; with the Debian packages of pkram,
+# installed by dpkg.
 
 VM_DEBIAN_PACKAGES="systemd-sysv dbus udev kmod kexec-tools initramfs-tools zstd memcached"
 
-# vm_debian DIR SERIES: build DIR/debian, a disk image with a kernel of that series.
-vm_debian() {
-	local dir=$1 root=$1/debian-root kernel version
+# vm_debian_name PACKAGES: how the files of the Debian that has these besides are called.
+vm_debian_name() {
+	printf 'debian-%s\n' "$(printf '%s' "$1" | sha256sum | cut -c 1-8)"
+}
 
+# vm_debian DIR SERIES PACKAGES: build a disk image with a kernel of that series, and its initrd.
+vm_debian() {
+	local dir=$1 root=$1/debian-root disk kernel version
+
+	disk=$dir/$(vm_debian_name "$3")
 	kernel=$(vm_kernel "$2")
 	version=$(<"$kernel/version")
 	mkdir "$root"
-	tar -C "$root" -xf "$(vm_debian_tar)" --exclude='./dev/*'
+	tar -C "$root" -xf "$(vm_debian_tar "$3")" --exclude='./dev/*'
 	cp "$kernel/vmlinuz" "$root/boot/vmlinuz-$version"
 	cp "$kernel/config" "$root/boot/config-$version"
 	mkdir -p "$root/lib/modules"
 	cp -r "$kernel/lib/modules/$version" "$root/lib/modules/"
 	vm_debian_pkram "$root"
 	vm_debian_guest "$root"
-	vm_debian_inside "$root" update-initramfs -c -k "$version" >"$dir/debian.log" 2>&1 ||
-		vm_die "update-initramfs failed; see $dir/debian.log"
-	cp "$root/boot/initrd.img-$version" "$dir/debian-initrd"
-	mke2fs -q -t ext4 -d "$root" "$dir/debian" 1G >>"$dir/debian.log" 2>&1 ||
-		vm_die "mke2fs failed; see $dir/debian.log"
+	vm_debian_inside "$root" update-initramfs -c -k "$version" >"$disk.log" 2>&1 ||
+		vm_die "update-initramfs failed; see $disk.log"
+	cp "$root/boot/initrd.img-$version" "$disk-initrd"
+	mke2fs -q -t ext4 -d "$root" "$disk" 2G >>"$disk.log" 2>&1 ||
+		vm_die "mke2fs failed; see $disk.log"
 	rm -rf "$root"
 }
 
@@ -34,11 +41,11 @@ vm_debian_tar() {
 	# shellcheck source=/dev/null
 	release=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 	# shellcheck disable=SC2086 # words
-	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES libkmod2 libblkid1 libfdt1 libxxhash0 \
+	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES $1 libkmod2 libblkid1 libfdt1 libxxhash0 \
 		libsmartcols1 libssl3 libarchive13 | paste -sd ,)
 	tar=$VM_CACHE/$release-$(printf '%s' "$wanted" | sha256sum | cut -c 1-16).tar
 	if [[ ! -e $tar ]]; then
-		vm_say "making a Debian $release with systemd"
+		vm_say "making a Debian $release with systemd${1:+, $1}"
 		mkdir -p "$VM_CACHE"
 		# A name that ends in .tar is what says that it is to be one.
 		"$VM_TOP/tests/mirrors" | mmdebstrap --variant=minbase --include="$wanted" \
