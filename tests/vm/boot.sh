@@ -17,6 +17,7 @@
 #	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
 #	system=debian		a whole Debian with systemd on a disk of its own, instead of an initramfs
+#	release=NAME		which Debian (the one that this machine runs)
 #	packages=LIST		Debian packages that it has besides
 #	when=all		only run by --all
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
@@ -36,6 +37,7 @@ vm_defaults() {
 	disk=
 	seconds=240
 	system=
+	release=$(vm_debian_release)
 	packages=
 	when=
 	variants=
@@ -112,7 +114,7 @@ vm_start() {
 	fi
 	if [[ $system == debian ]]; then
 		# What it writes is forgotten when QEMU ends.
-		debian=$image/$(vm_debian_name "$packages")
+		debian=$image/$(vm_debian_name "$release" "$packages")
 		boot=(-drive "file=$debian,if=virtio,format=raw,snapshot=on" -initrd "$debian-initrd")
 		words="root=/dev/vda rw $append"
 	else

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 #
-# A whole Debian with systemd for the scenarios that say system=debian: the release that this machine
-# runs, made by mmdebstrap once for each list of packages and cached; with the Debian packages of pkram,
-# installed by dpkg.
+# A whole Debian with systemd for the scenarios that say system=debian, made by mmdebstrap once for each
+# release and list of packages and cached; with the Debian packages of pkram, installed by dpkg.
 
 VM_DEBIAN_PACKAGES="systemd-sysv dbus udev kmod kexec-tools initramfs-tools zstd memcached"
 
-# vm_debian_name PACKAGES: how the files of the Debian that has these besides are called.
-vm_debian_name() {
-	printf 'debian-%s\n' "$(printf '%s' "$1" | sha256sum | cut -c 1-8)"
+# The release that this machine runs.
+vm_debian_release() {
+	# shellcheck source=/dev/null
+	(. /etc/os-release && printf '%s\n' "$VERSION_CODENAME")
 }
 
-# vm_debian DIR SERIES PACKAGES: build a disk image with a kernel of that series, and its initrd.
+# vm_debian_name RELEASE PACKAGES: how the files of the Debian that has these besides are called.
+vm_debian_name() {
+	printf '%s-%s\n' "$1" "$(printf '%s' "$2" | sha256sum | cut -c 1-8)"
+}
+
+# vm_debian DIR SERIES RELEASE PACKAGES: build a disk image with a kernel of that series, and its initrd.
 vm_debian() {
 	local dir=$1 root=$1/debian-root disk kernel version
 
-	disk=$dir/$(vm_debian_name "$3")
+	disk=$dir/$(vm_debian_name "$3" "$4")
 	kernel=$(vm_kernel "$2")
 	version=$(<"$kernel/version")
 	mkdir "$root"
-	tar -C "$root" -xf "$(vm_debian_tar "$3")" --exclude='./dev/*'
+	tar -C "$root" -xf "$(vm_debian_tar "$3" "$4")" --exclude='./dev/*'
 	cp "$kernel/vmlinuz" "$root/boot/vmlinuz-$version"
 	cp "$kernel/config" "$root/boot/config-$version"
 	mkdir -p "$root/lib/modules"
@@ -35,20 +40,19 @@ vm_debian() {
 	rm -rf "$root"
 }
 
+# apt knows the libraries of a later release by these names, too: their packages say that they provide them.
 vm_debian_tar() {
-	local release wanted tar
+	local release=$1 packages=$2 wanted tar
 
-	# shellcheck source=/dev/null
-	release=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
 	# shellcheck disable=SC2086 # words
-	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES $1 libkmod2 libblkid1 libfdt1 libxxhash0 \
+	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES $packages libkmod2 libblkid1 libfdt1 libxxhash0 \
 		libsmartcols1 libssl3 libarchive13 | paste -sd ,)
 	tar=$VM_CACHE/$release-$(printf '%s' "$wanted" | sha256sum | cut -c 1-16).tar
 	if [[ ! -e $tar ]]; then
-		vm_say "making a Debian $release with systemd${1:+, $1}"
+		vm_say "making a Debian $release with systemd${packages:+, $packages}"
 		mkdir -p "$VM_CACHE"
 		# A name that ends in .tar is what says that it is to be one.
-		"$VM_TOP/tests/mirrors" | mmdebstrap --variant=minbase --include="$wanted" \
+		"$VM_TOP/tests/mirrors" "$release" | mmdebstrap --variant=minbase --include="$wanted" \
 			--skip=cleanup/reproducible --dpkgopt='path-exclude=/usr/share/locale/*' \
 			"$release" "${tar%.tar}.new.tar" - >"$VM_CACHE/log" 2>&1 ||
 			vm_die "mmdebstrap failed; see $VM_CACHE/log"
