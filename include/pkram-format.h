@@ -151,6 +151,7 @@ struct pkram_restored {
  * @bytes, @took: sums over them
  * @done: CLOCK_BOOTTIME in ns when the last one of them was there
  * @restored: PKRAM_RESTORED_MAX of them, as they came
+ * @came: nodes that came by the arrival, counted then: some may be gone since
  */
 struct pkram_account {
 	struct pkram_times next;
@@ -160,6 +161,7 @@ struct pkram_account {
 	pkram_le64 took;
 	pkram_le64 done;
 	struct pkram_restored restored[PKRAM_RESTORED_MAX];
+	pkram_le64 came;
 };
 
 /**
@@ -201,7 +203,7 @@ struct pkram_superblock {
 	struct pkram_jump jump;
 	struct pkram_jump arrival;
 	struct pkram_account account;
-	uint8_t reserved[592];
+	uint8_t reserved[584];
 	pkram_le64 seal;
 };
 
@@ -338,7 +340,7 @@ struct pkram_hole {
 static_assert(sizeof(struct pkram_jump) == 80, "jump record");
 static_assert(sizeof(struct pkram_times) == 64, "times of a jump");
 static_assert(sizeof(struct pkram_restored) == 32, "restored node");
-static_assert(sizeof(struct pkram_account) == 3232, "account");
+static_assert(sizeof(struct pkram_account) == 3240, "account");
 static_assert(sizeof(struct pkram_superblock) == PKRAM_BLOCK, "superblock is one block");
 static_assert(offsetof(struct pkram_superblock, jump) == 104, "jump record of the superblock");
 static_assert(offsetof(struct pkram_superblock, account) == 264, "account of the superblock");

@@ -871,8 +871,9 @@ struct pkram_phase {
  * @kernel_at, @available_at: by the new one's: its start (0: not known), the region's first opening
  * @down, @boot, @wait, @restore: ns by kind of phase; what is not known is in @down
  * @downtime: their sum: from the jump until the last restore that there was
- * @nodes: that came by the jump and are there
- * @restored: that came and were restored
+ * @nodes: that came by the jump
+ * @gone: of those, how many were removed or replaced since
+ * @restored: that came and were restored, whether or not they are there still
  * @untold: of those, how many have no phase, because they are too many
  * @restored_bytes: of those; 0 where it is not known
  * @restored_at: when the last of them was there, by the new kernel's wall clock; 0: not known
@@ -895,6 +896,7 @@ struct pkram_report_info {
 	uint64_t restore;
 	uint64_t downtime;
 	uint64_t nodes;
+	uint64_t gone;
 	uint64_t restored;
 	uint64_t untold;
 	uint64_t restored_bytes;

@@ -253,6 +253,15 @@ static void count_restored(struct pkram_report *r, const struct pkram_region *re
 	r->info.untold = r->info.restored;
 }
 
+/* Those that are here were counted with their saves. What the container says may be anything. */
+static void count_came(struct pkram_report *r, const struct store_info *info)
+{
+	uint64_t here = r->info.nodes;
+
+	r->info.nodes = MAX(le64toh(info->account.came), MAX(here, r->info.restored));
+	r->info.gone = r->info.nodes - here;
+}
+
 /* --- all of it --- */
 
 static void describe(struct pkram_report *r, const struct pkram_region *region,
@@ -297,6 +306,7 @@ static int build(struct pkram_report *r, struct pkram_region *region,
 		count_restored(r, region, info);
 	if (k < 0)
 		return k;
+	count_came(r, info);
 	r->info.downtime = r->info.down + r->info.boot + r->info.wait + r->info.restore;
 	qsort(r->phases, r->n, sizeof(*r->phases), phase_cmp);
 	return 0;

@@ -240,11 +240,36 @@ int store_remove(struct store *s, const char *const *names, size_t n, bool wiped
 
 /* --- the jump records --- */
 
-static void put_arrival(struct pkram_superblock *sb, const struct store_jump *jump)
+static int count_saved(struct store *s, const uint8_t boot[16], uint64_t *ret)
 {
-	sb->arrival = jump->record;
-	sb->jump = (struct pkram_jump){};
-	sb->account = (struct pkram_account){ .last = jump->times };
+	struct store_node *nodes;
+	uint64_t count = 0;
+	size_t n;
+	int k = list_locked(s, &nodes, &n);
+
+	if (k < 0)
+		return k;
+	for (size_t i = 0; i < n; i++) {
+		count += !nodes[i].damaged && !nodes[i].writing &&
+			 memcmp(nodes[i].boot_id, boot, 16) == 0;
+		store_node_done(&nodes[i]);
+	}
+	free(nodes);
+	*ret = count;
+	return 0;
+}
+
+static int put_arrival(struct store *s, const struct store_jump *jump)
+{
+	uint64_t came;
+	int k = count_saved(s, jump->record.old_boot, &came);
+
+	if (k < 0)
+		return k;
+	s->sb.arrival = jump->record;
+	s->sb.jump = (struct pkram_jump){};
+	s->sb.account = (struct pkram_account){ .last = jump->times, .came = htole64(came) };
+	return 0;
 }
 
 static int change_jump(struct store *s, int (*fn)(void *arg, struct store_jump *jump), void *arg,
@@ -259,7 +284,7 @@ static int change_jump(struct store *s, int (*fn)(void *arg, struct store_jump *
 	jump = (struct store_jump){ .record = s->sb.jump, .times = s->sb.account.next };
 	k = fn(arg, &jump);
 	if (k >= 0 && arrived) {
-		put_arrival(&s->sb, &jump);
+		k = put_arrival(s, &jump);
 	} else if (k >= 0) {
 		s->sb.jump = jump.record;
 		s->sb.account.next = jump.times;

@@ -171,7 +171,8 @@ static void print_jump(const struct out *o, const struct pkram_report *report)
 		sample_seconds(o, "jump_phase_seconds", "phase", "wait", i->wait);
 		sample_seconds(o, "jump_phase_seconds", "phase", "restore", i->restore);
 	}
-	gauge(o, "jump_nodes", "Nodes that came by that jump and are there.", i->nodes);
+	gauge(o, "jump_nodes", "Nodes that came by that jump.", i->nodes);
+	gauge(o, "jump_gone_nodes", "Nodes that came by it and are not there any more.", i->gone);
 	gauge(o, "jump_restored_nodes", "Nodes that came by it and were restored.", i->restored);
 	if (!i->restored_at)
 		return;

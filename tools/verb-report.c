@@ -148,6 +148,8 @@ static void print_summary_lines(const struct pkram_report_info *i)
 	       (uintmax_t)i->restored);
 	if (i->untold)
 		printf(" (%ju of them not listed)", (uintmax_t)i->untold);
+	if (i->gone)
+		printf(", %ju gone since", (uintmax_t)i->gone);
 	puts("\n");
 }
 
@@ -216,6 +218,7 @@ static void print_json(const struct pkram_report *report)
 		json_seconds(&j, "restore", i->restore);
 	}
 	json_number(&j, "nodes", i->nodes);
+	json_number(&j, "gone", i->gone);
 	json_number(&j, "restored", i->restored);
 	json_number(&j, "untold", i->untold);
 	json_begin(&j, "phases", '[');

@@ -47,7 +47,8 @@ static const struct field sb_fields[] = {
 	FIELD(pkram_superblock, account.last.claimed),
 	FIELD(pkram_superblock, account.last.claimed_tsc),
 	FIELD(pkram_superblock, account.last.tsc_khz), FIELD(pkram_superblock, account.nodes),
-	FIELD(pkram_superblock, account.took), FIELD(pkram_superblock, account.done),
+	FIELD(pkram_superblock, account.came), FIELD(pkram_superblock, account.took),
+	FIELD(pkram_superblock, account.done),
 	FIELD(pkram_superblock, account.restored[0].end),
 	FIELD(pkram_superblock, account.restored[0].took), { },
 };

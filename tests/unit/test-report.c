@@ -278,6 +278,20 @@ static void test_many(void **state)
 	assert_int_equal(others, 100 + 3);
 	assert_null(pkram_report_free(r));
 	assert_null(pkram_report_free(NULL));
+
+	/* What is removed has come and was restored all the same. */
+	for (int n = 0; n < 99; n++) {
+		const char *const names[] = { name };
+
+		snprintf(name, sizeof(name), "n%02d", n);
+		assert_int_equal(store_remove(c->region.store, names, 1, false), 0);
+	}
+	assert_int_equal(pkram_report_new(&c->region, &r), 0);
+	i = pkram_report_info(r);
+	assert_int_equal(i->nodes, 100);
+	assert_int_equal(i->gone, 99);
+	assert_int_equal(i->restored, 100);
+	pkram_report_free(r);
 }
 
 static int spoil(void *arg, struct store_jump *j)

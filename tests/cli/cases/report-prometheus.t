@@ -67,6 +67,7 @@ $ umask 077; second report --prometheus=out.prom; metrics <out.prom | grep -E 'j
 | pkram_jump_phase_seconds phase=wait = N
 | pkram_jump_phase_seconds phase=restore = N
 | pkram_jump_nodes = N
+| pkram_jump_gone_nodes = 0
 | pkram_jump_restored_nodes = N
 | pkram_last_restore_timestamp_seconds = N
 | pkram_last_restore_bytes = N
@@ -84,6 +85,7 @@ $ second report --prometheus | metrics -v | grep -E 'nodes|current|restore_bytes
 | pkram_last_save_nodes = 1
 | pkram_jump_current = 1
 | pkram_jump_nodes = 2
+| pkram_jump_gone_nodes = 0
 | pkram_jump_restored_nodes = 1
 | pkram_last_restore_bytes = 598016
 $ second report --json >json; second report --prometheus >out; python3 - <<'END'
