@@ -288,24 +288,41 @@ static int add_ranges(struct survey *s)
 	return k;
 }
 
-static bool inside(const struct machine_ranges *ranges, const char *name, uint64_t start,
-		   uint64_t size)
+static bool is_firmware_ram(const struct survey *s, uint64_t start, uint64_t size)
 {
-	for (size_t i = 0; i < ranges->n; i++)
-		if (strcmp(ranges->v[i].name, name) == 0 && ranges->v[i].start <= start &&
-		    size <= ranges->v[i].end - start + 1 && ranges->v[i].end >= start)
+	for (size_t i = 0; i < s->firmware.n; i++) {
+		const struct machine_range *r = &s->firmware.v[i];
+
+		if (strcmp(r->name, "System RAM") == 0 && r->start <= start && r->end >= start &&
+		    size - 1 <= r->end - start)
 			return true;
-	return false;
+	}
+	return !s->firmware.n;
 }
 
-/* RAM that a word took from the kernel, and large enough to be meant for something. */
-static bool is_kept_ram(const struct survey *s, const struct op_word *w)
+/* RAM that was taken from the kernel, if it is large enough to be meant for something. */
+static int add_kept_ram(struct survey *s, uint64_t start, uint64_t size)
 {
-	if (w->size < PKRAM_MIN_SIZE)
-		return false;
-	if (!s->hidden && !inside(&s->iomem, "Reserved", w->start, w->size))
-		return false;
-	return !s->firmware.n || inside(&s->firmware, "System RAM", w->start, w->size);
+	return size >= PKRAM_MIN_SIZE && is_firmware_ram(s, start, size) ?
+		add_bare(s, PKRAM_MEMORY_DEVMEM, start, size) : 0;
+}
+
+/* Of what memmap=nn$ss asks for, what has come about. */
+static int add_reserved(struct survey *s, const struct op_word *w)
+{
+	int k = 0;
+
+	if (s->hidden)
+		return add_kept_ram(s, w->start, w->size);
+	for (size_t i = 0; i < s->iomem.n && k == 0; i++) {
+		const struct machine_range *r = &s->iomem.v[i];
+		uint64_t start = MAX(r->start, w->start), last = w->start + (w->size - 1);
+
+		last = MIN(r->end, last);
+		if (strcmp(r->name, "Reserved") == 0 && start <= last)
+			k = add_kept_ram(s, start, last - start + 1);
+	}
+	return k;
 }
 
 /* Who sees no addresses knows what the command line asked for. */
@@ -320,19 +337,31 @@ static bool is_wanted(const struct survey *s, const struct op_word *w)
 	return true;
 }
 
+static int add_word(struct survey *s, const struct op_word *w)
+{
+	if (w->kind == KEXEC_MEMMAP_RESERVED)
+		return add_reserved(s, w);
+	if (!is_wanted(s, w))
+		return 0;
+	return add_bare(s, w->kind == KEXEC_MEMMAP_PMEM ? PKRAM_MEMORY_LEGACY_PMEM :
+							  PKRAM_MEMORY_SOFT_RESERVED,
+			w->start, w->size);
+}
+
 static int add_words(struct survey *s)
 {
+	static const enum kexec_memmap_kind kinds[] = {
+		KEXEC_MEMMAP_RESERVED, KEXEC_MEMMAP_PMEM, KEXEC_MEMMAP_CONVERT,
+	};
 	int k = 0;
 
-	for (size_t i = 0; i < s->words.n && k == 0; i++) {
-		const struct op_word *w = &s->words.v[i];
+	for (size_t i = 0; i < ARRAY_SIZE(kinds) && k == 0; i++) {
+		_cleanup_free_ struct op_word *v = NULL;
+		size_t n = 0;
 
-		if (w->kind == KEXEC_MEMMAP_RESERVED && is_kept_ram(s, w))
-			k = add_bare(s, PKRAM_MEMORY_DEVMEM, w->start, w->size);
-		else if (w->kind == KEXEC_MEMMAP_PMEM && is_wanted(s, w))
-			k = add_bare(s, PKRAM_MEMORY_LEGACY_PMEM, w->start, w->size);
-		else if (w->kind == KEXEC_MEMMAP_CONVERT && is_wanted(s, w))
-			k = add_bare(s, PKRAM_MEMORY_SOFT_RESERVED, w->start, w->size);
+		k = op_words_join(&s->words, kinds[i], &v, &n);
+		for (size_t w = 0; w < n && k == 0; w++)
+			k = add_word(s, &v[w]);
 	}
 	return k;
 }

@@ -30,6 +30,9 @@ struct op_words {
 /* A word that is not understood reserves nothing. */
 int op_words_find(struct pkram_ctx *ctx, const char *line, struct op_words *ret);
 void op_words_done(struct op_words *words);
+/* The memory that words of one kind name, by address, what overlaps or touches as one. No text. */
+int op_words_join(const struct op_words *words, enum kexec_memmap_kind kind, struct op_word **ret,
+		  size_t *ret_n);
 /*
  * The words that make this memory what it is, with blanks between; "firmware" where the firmware
  * itself calls it so; "" for neither.

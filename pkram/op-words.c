@@ -61,6 +61,39 @@ int op_words_find(struct pkram_ctx *ctx, const char *line, struct op_words *ret)
 	return k;
 }
 
+static int by_start(const void *pa, const void *pb)
+{
+	const struct op_word *a = pa, *b = pb;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+int op_words_join(const struct op_words *words, enum kexec_memmap_kind kind, struct op_word **ret,
+		  size_t *ret_n)
+{
+	struct op_word *v = calloc(MAX(words->n, (size_t)1), sizeof(*v));
+	size_t n = 0, joined = 0;
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < words->n; i++)
+		if (words->v[i].kind == kind && words->v[i].size)
+			v[n++] = (struct op_word){ .kind = kind, .start = words->v[i].start,
+						   .size = words->v[i].size };
+	qsort(v, n, sizeof(*v), by_start);
+	for (size_t i = 0; i < n; i++) {
+		struct op_word *last = joined ? &v[joined - 1] : NULL;
+
+		if (last && v[i].start <= last->start + last->size)
+			last->size = MAX(last->size, v[i].start + v[i].size - last->start);
+		else
+			v[joined++] = v[i];
+	}
+	*ret = v;
+	*ret_n = joined;
+	return 0;
+}
+
 static const struct {
 	enum pkram_memory_kind kind;
 	enum kexec_memmap_kind word;
@@ -89,20 +122,21 @@ static int append(char **text, const char *word)
 	return 0;
 }
 
-/* A word of several ranges stands once; they follow each other. */
+/* A word of several ranges stands once, and so does one that is there twice. */
 static int append_words(char **text, const struct op_words *words, enum kexec_memmap_kind kind,
 			const struct pkram_memory *m)
 {
-	const char *last = "";
 	int k = 0;
 
 	for (size_t i = 0; i < words->n && k == 0; i++) {
 		const struct op_word *w = &words->v[i];
+		bool said = w->kind != kind || !makes(w, m);
 
-		if (w->kind != kind || !makes(w, m) || strcmp(w->text, last) == 0)
-			continue;
-		last = w->text;
-		k = append(text, last);
+		for (size_t j = 0; j < i && !said; j++)
+			said = words->v[j].kind == kind && makes(&words->v[j], m) &&
+			       strcmp(words->v[j].text, w->text) == 0;
+		if (!said)
+			k = append(text, w->text);
 	}
 	return k;
 }

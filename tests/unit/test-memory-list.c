@@ -115,6 +115,36 @@ static void test_words(void **state)
 	assert_null(s->log);
 }
 
+/* Words over the same memory are one piece of it; what one of them adds is more of that piece. */
+static void test_words_overlap(void **state)
+{
+	static const char line[] = "memmap=512M$4G memmap=768M$4352M memmap=512M$4G "
+				   "memmap=128M$4G,64M$4608M memmap=512M$8G\n";
+	static const char words[] = "memmap=512M$4G memmap=768M$4352M memmap=128M$4G,64M$4608M";
+	const struct want want[] = {
+		{ PKRAM_MEMORY_DEVMEM, PKRAM_MODE_NONE, 4 * GIB, GIB, words, "'!'" },
+		{ PKRAM_MEMORY_DEVMEM, PKRAM_MODE_NONE, 8 * GIB, 256 * MIB, "memmap=512M$8G",
+		  "'!'" },
+		{ PKRAM_MEMORY_LEGACY_PMEM, PKRAM_MODE_NONE, 8 * GIB + 256 * MIB, 256 * MIB, "",
+		  "nd_e820" },
+	};
+	const struct want hidden[] = {
+		{ PKRAM_MEMORY_DEVMEM, PKRAM_MODE_NONE, 4 * GIB, GIB, words, "'!'" },
+		{ PKRAM_MEMORY_DEVMEM, PKRAM_MODE_NONE, 8 * GIB, 512 * MIB, "memmap=512M$8G",
+		  "'!'" },
+	};
+	struct sysroot *s = *state;
+
+	firmware(s, 0, "0x0\n", "0x3bfffffff\n", "System RAM\n");
+	/* Something else took half of the last one. */
+	machine(s, line, "100000000-13fffffff : Reserved\n"
+			 "200000000-20fffffff : Reserved\n"
+			 "210000000-21fffffff : Persistent Memory (legacy)\n");
+	assert_list(s, want, ARRAY_SIZE(want));
+	machine(s, line, "00000000-00000000 : Reserved\n");
+	assert_list(s, hidden, ARRAY_SIZE(hidden));
+}
+
 /* Without privilege the words are what there is to go by. */
 static void test_hidden(void **state)
 {
@@ -197,6 +227,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_firmware, setup_list, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_words, setup_list, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_words_overlap, setup_list,
+						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_hidden, setup_list, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_no_device, setup_list, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup_list, sysroot_teardown),
