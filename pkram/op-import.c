@@ -23,26 +23,57 @@ static void import_done(struct import *im)
 	free(im->names);
 }
 
-static int open_file(const struct import *im, struct store **ret)
+/* What a region would say of it is not what whoever imports needs to know. */
+static int check_file(struct pkram_ctx *ctx, const char *path)
 {
-	const struct region *own = store_region(im->region->store);
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return log_error_errno(ctx, -errno, "%s: %m", path);
+	if (!S_ISREG(st.st_mode))
+		return log_error_errno(ctx, -EINVAL,
+				       "%s: is no regular file: name one of 'pkram export'", path);
+	if (st.st_size < (off_t)PKRAM_MIN_SIZE)
+		return log_error_errno(ctx, -ENODATA,
+				       "%s: %jd bytes are too few for a file of 'pkram export': "
+				       "name another one, or a whole copy",
+				       path, (intmax_t)st.st_size);
+	return 0;
+}
+
+static int open_file(struct pkram_ctx *ctx, const char *path, const struct region *own,
+		     struct store **ret)
+{
 	struct stat st, here;
 	struct region *r;
-	int k;
+	int k = check_file(ctx, path);
 
-	k = region_new(im->ctx, &region_ops_file_io, im->path, true, &r);
+	if (k >= 0)
+		k = region_new(ctx, &region_ops_file_io, path, true, &r);
 	if (k < 0)
 		return k;
-	if (fstat(r->fd, &st) == 0 && fstat(own->fd, &here) == 0 && st.st_dev == here.st_dev &&
-	    st.st_ino == here.st_ino) {
+	if (own && fstat(r->fd, &st) == 0 && fstat(own->fd, &here) == 0 &&
+	    st.st_dev == here.st_dev && st.st_ino == here.st_ino) {
 		region_close(r);
-		return log_error_errno(im->ctx, -EINVAL, "%s: is the region itself", im->path);
+		return log_error_errno(ctx, -EINVAL,
+				       "%s: is the region itself: name a file of 'pkram export'",
+				       path);
 	}
 	k = store_open(r, ret);
 	if (k == -ENODATA)
-		pkram_log_error(im->ctx, "%s: no container is in it: not a file of 'pkram export'",
-				im->path);
+		pkram_log_error(ctx,
+				"%s: no container is in it: name a file of 'pkram export'", path);
 	return k;
+}
+
+int pkram_import_check(struct pkram_ctx *ctx, const char *path)
+{
+	struct store *s;
+	int k = open_file(ctx, path, NULL, &s);
+
+	if (k >= 0)
+		store_close(s);
+	return k < 0 ? k : 0;
 }
 
 /* --- what is there already --- */
@@ -158,13 +189,19 @@ static int run(struct import *im, struct pkram_transfer *ret)
 	int64_t start = op_clock();
 	int k;
 
-	k = open_file(im, &from);
+	k = open_file(im->ctx, im->path, store_region(im->region->store), &from);
 	if (k >= 0)
 		k = check_empty(im);
-	if (k >= 0)
-		k = op_copy_open(im->ctx, from, "import", &c);
+	if (k < 0)
+		return k;
+	k = op_copy_open(im->ctx, from, "import", &c);
 	if (k >= 0)
 		k = copy(im, &c);
+	if (k == -EBADMSG)
+		pkram_log_error(im->ctx,
+				"%s: is damaged, and nothing of it is imported: take another copy, "
+				"or what is whole with 'pkram -r file:%s get' and 'restore'",
+				im->path, im->path);
 	if (k < 0)
 		return k;
 	op_copy_transfer(&c, (uint64_t)(op_clock() - start), ret);

@@ -70,7 +70,8 @@ static int check_container(struct pkram_ctx *ctx, const char *spec, struct init 
 		return log_error_errno(ctx, k, "%s: cannot look for a container: %m", spec);
 	init->known = true;
 	if (!init->force)
-		return log_error_errno(ctx, -EEXIST, "%s: holds %s; --force replaces it", spec,
+		return log_error_errno(ctx, -EEXIST,
+				       "%s: holds %s; 'pkram init --force' replaces it", spec,
 				       what);
 	pkram_log_warning(ctx, "%s: replacing %s", spec, what);
 	return 0;
@@ -88,7 +89,8 @@ static int check_signature(struct region *r, struct init *init)
 		return 0;
 	init->known = true;
 	if (!init->force)
-		return log_error_errno(r->ctx, -EEXIST, "%s: holds %s; --force writes over it",
+		return log_error_errno(r->ctx, -EEXIST,
+				       "%s: holds %s; 'pkram init --force' writes over it",
 				       r->spec, type);
 	pkram_log_warning(r->ctx, "%s: writing over %s", r->spec, type);
 	return 0;

@@ -50,7 +50,7 @@ extern const struct region_ops region_ops_file_io;
 /* Whether the bytes can be there after a jump. */
 static inline bool region_survives(const struct region *r)
 {
-	return r->ops != &region_ops_file;
+	return strcmp(r->ops->scheme, region_ops_file.scheme) != 0;
 }
 
 /*

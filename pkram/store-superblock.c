@@ -66,6 +66,11 @@ int superblock_check(struct region *r, const struct pkram_superblock *sb)
 	    le64toh(sb->next_id) == 0 || le64toh(sb->next_id) > PKRAM_ID_MAX ||
 	    le64toh(sb->rows) > PKRAM_ROWS_MAX)
 		return -EBADMSG;
+	if (size > r->size && !region_survives(r))
+		return log_error_errno(r->ctx, -ENXIO,
+				       "%s: the file was cut: its container was made with %ju "
+				       "bytes, %ju are here; take a whole copy of it",
+				       r->spec, (uintmax_t)size, (uintmax_t)r->size);
 	if (size > r->size)
 		return log_error_errno(r->ctx, -ENXIO,
 				       "%s: the region has shrunk: the container was made with %ju "

@@ -2,8 +2,6 @@
 /*
  * pkram import - the nodes of an exported file into the region, all or none.
  */
-#include <stdlib.h>
-
 #include "options.h"
 #include "report.h"
 
@@ -15,21 +13,6 @@ static const struct option_row options[] = {
 	{ NULL },
 };
 
-/* That the file is a container, before anything is made to hold what is in it. */
-static int check_file(const struct cmd *cmd, const char *path)
-{
-	struct pkram_region *file = NULL;
-	char *spec;
-	int r;
-
-	if (asprintf(&spec, "file:%s", path) < 0)
-		return -ENOMEM;
-	r = pkram_region_open(cmd->ctx, spec, PKRAM_OPEN_READ_ONLY, &file);
-	pkram_region_close(file);
-	free(spec);
-	return r;
-}
-
 /* A region without a container gets one, if it holds nothing that is known. */
 static int open_or_init(struct cmd *cmd, const char *path, struct pkram_region **ret_region)
 {
@@ -40,11 +23,9 @@ static int open_or_init(struct cmd *cmd, const char *path, struct pkram_region *
 	messages_release(r != -ENODATA);
 	if (r != -ENODATA)
 		return r;
-	r = check_file(cmd, path);
+	r = pkram_import_check(cmd->ctx, path);
 	if (r == 0)
 		r = pkram_region_init(cmd->ctx, cmd->region, NULL);
-	if (r == -EEXIST)
-		say_error("import writes over nothing but nodes: 'pkram init --force' first");
 	if (r == 0)
 		say_info("made an empty container first: there was none");
 	return r < 0 ? r : open_region(cmd, ret_region);

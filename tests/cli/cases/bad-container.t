@@ -57,7 +57,7 @@ $ pkram restore; echo $?
 | 1
 ! pkram: file:DIR/region: the container has format 1, features 0x10, which this pkram does not know; use the pkram that made it
 $ pkram init
-! pkram: file:DIR/region: holds a container that this pkram cannot read; --force replaces it
+! pkram: file:DIR/region: holds a container that this pkram cannot read; 'pkram init --force' replaces it
 [1]
 $ reset; poke region set version 2; pkram ls
 ! pkram: file:DIR/region: the container has format 2, features 0x0, which this pkram does not know; use the pkram that made it
@@ -125,7 +125,7 @@ $ poke region flip mirror:tree+40; pkram verify
 The region was cut, or is another one than it was.
 
 $ reset; truncate -s 16M region; pkram ls
-! pkram: file:DIR/region: the region has shrunk: the container was made with 33554432 bytes, 16777216 are here; boot with the reservation that it was made with
+! pkram: file:DIR/region: the file was cut: its container was made with 33554432 bytes, 16777216 are here; take a whole copy of it
 [1]
 $ reset; truncate -s 1M region; pkram ls
 ! pkram: file:DIR/region: 1048576 bytes are too few for a container; it needs 8388608
@@ -134,7 +134,7 @@ $ reset; truncate -s 0 region; pkram ls
 ! pkram: DIR/region is empty; give it a size with init --size
 [1]
 $ reset; poke region set size 0x7fffffff000; pkram ls
-! pkram: file:DIR/region: the region has shrunk: the container was made with 8796093018112 bytes, 33554432 are here; boot with the reservation that it was made with
+! pkram: file:DIR/region: the file was cut: its container was made with 8796093018112 bytes, 33554432 are here; take a whole copy of it
 [1]
 $ reset; poke region set size 4096; lists
 | NAME KIND SIZE STATE

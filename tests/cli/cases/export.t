@@ -97,46 +97,49 @@ $ pkram -r file:r import --force copy; nodes r | cmp - there
 ! pkram: 1 old node gave up its space first: both do not fit
 ! pkram: imported 5 nodes: 8 files, 8.4 MiB in T s, RATE
 $ cp full r; pkram -r file:r get big | (sleep 0.5; pkram -r file:r import --force copy; cat >/dev/null)
-! pkram: file:DIR/r: no room for this set of nodes: needs 8876032 bytes, 3137536 are free, 1 old nodes hold 12591104; remove some with 'pkram rm' or use a larger region
+! pkram: file:DIR/r: no room for this set of nodes: needs 8876032 bytes, 3137536 are free, 1 old node holds 12591104; remove some with 'pkram rm' or use a larger region
 $ pkram -r file:r ls -n -o name
 | big
 $ pkram -r file:r init -q --force --size 20M; head -c 20M /dev/zero | pkram put -q large; pkram export -q large
 ! pkram: warning: file:r: replacing a container with 1 nodes: big
 $ pkram -r file:r import large; pkram -r file:r ls
-! pkram: file:DIR/r: no room for this set of nodes: needs 29855744 bytes, 15728640 are free, 0 old nodes hold 0; remove some with 'pkram rm' or use a larger region
+! pkram: file:DIR/r: no room for this set of nodes: needs 29855744 bytes, 15728640 are free, 0 old nodes hold 0; use a larger region
 ! pkram: no nodes in file:DIR/r
 
 What is no export, or a damaged one: nothing changes.
 
 $ cp full r; pkram -r file:r import --force a/numbers; pkram -r file:r import --force dir; pkram -r file:r import missing
-! pkram: file:a/numbers: 3387392 bytes are too few for a container; it needs 8388608
-! pkram: dir is not what a file: region is made of
+! pkram: a/numbers: 3388895 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+! pkram: dir: is no regular file: name one of 'pkram export'
 ! pkram: missing: No such file or directory
 [1]
 $ pkram -r file:r import --force r; pkram -r file:new import copy
-! pkram: r: is the region itself
+! pkram: r: is the region itself: name a file of 'pkram export'
 ! pkram: region file:new: No such file or directory; 'pkram init --size N' makes it
 [1]
 $ poke copy flip data:stream+1900000; pkram -r file:r import --force copy
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x509000)
+! pkram: copy: is damaged, and nothing of it is imported: take another copy, or what is whole with 'pkram -r file:copy get' and 'restore'
 [4]
 $ poke copy flip data:$PWD/a+2000000; pkram -r file:r import -q --force copy
 ! pkram: DIR/a: damaged: 1048576 bytes at 1056768 (region offset 0x700000)
 ! pkram: DIR/a: damaged: link
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x509000)
+! pkram: copy: is damaged, and nothing of it is imported: take another copy, or what is whole with 'pkram -r file:copy get' and 'restore'
 [4]
 $ pkram -r file:r import --json --force kept >/dev/null; cp full r
 ! pkram: 1 old node gave up its space first: both do not fit
 $ poke kept flip block:stream+200 copy:stream+200; pkram -r file:r import --force kept
 ! pkram: file:kept: node 5: both copies of its block are damaged; without it ('pkram rm' of its name), the others can be copied
+! pkram: kept: is damaged, and nothing of it is imported: take another copy, or what is whole with 'pkram -r file:kept get' and 'restore'
 [4]
 $ cmp r full; truncate -s 10M kept; pkram -r file:r import --force kept
-! pkram: file:kept: the region has shrunk: the container was made with 27262976 bytes, 10485760 are here; boot with the reservation that it was made with
+! pkram: file:kept: the file was cut: its container was made with 27262976 bytes, 10485760 are here; take a whole copy of it
 [1]
 $ pkram -r file:r init -q --force; pkram -r file:r export no; pkram -r file:r import r
 ! pkram: warning: file:r: replacing a container with 1 nodes: big
 ! pkram: file:DIR/r: has no nodes
-! pkram: r: is the region itself
+! pkram: r: is the region itself: name a file of 'pkram export'
 [1]
 $ poke region flip data:stream+1900000; pkram export damaged; ls damaged*
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x1300000)

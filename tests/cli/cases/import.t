@@ -45,8 +45,7 @@ $ first import -q --force copy; first ls -n -o name,state | tr -s ' '
 A foreign filesystem is not written over; a kdump kernel exports and does not import.
 
 $ truncate -s 32M fs; mke2fs -q fs; second -r file:fs import copy
-! pkram: file:DIR/fs: holds ext2; --force writes over it
-! pkram: import writes over nothing but nodes: 'pkram init --force' first
+! pkram: file:DIR/fs: holds ext2; 'pkram init --force' writes over it
 [1]
 $ touch m2/proc/vmcore; second import --force copy; sha256sum region >before; second export -q dump; sha256sum region | cmp - before
 ! pkram: this is a kdump kernel: pkram changes nothing here
@@ -56,3 +55,41 @@ $ second -r file:dump ls -n -o name
 $ pkram import --force
 ! pkram: import: FILE is missing; see 'pkram import --help'
 [2]
+
+What is no file of export is named, with what to do; the region stays as it is, with a container or without.
+
+$ rm region; pkram init -q --size 16M; cp region before; echo text >text; : >empty; mkfifo fifo; truncate -s 16M bare zero
+$ for f in text empty missing a fifo /dev/zero zero fs; do pkram import $f; pkram -r file:bare import $f; done 2>&1 | uniq
+| pkram: text: 5 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+| pkram: empty: 0 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+| pkram: missing: No such file or directory
+| pkram: a: is no regular file: name one of 'pkram export'
+| pkram: fifo: is no regular file: name one of 'pkram export'
+| pkram: /dev/zero: is no regular file: name one of 'pkram export'
+| pkram: zero: no container is in it: name a file of 'pkram export'
+| pkram: fs: no container is in it: name a file of 'pkram export'
+$ cmp region before; cmp bare zero
+$ head -c 3M copy >cut; head -c 9M copy >longer; for f in cut longer; do pkram import $f; pkram -r file:bare import $f; done 2>&1 | uniq
+| pkram: cut: 3145728 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+| pkram: file:longer: the file was cut: its container was made with 10485760 bytes, 9437184 are here; take a whole copy of it
+$ cmp region before; cmp bare zero
+$ poke copy flip data:s; pkram import copy
+! pkram: s: damaged: 2 bytes at 0 (region offset 0x404000)
+! pkram: copy: is damaged, and nothing of it is imported: take another copy, or what is whole with 'pkram -r file:copy get' and 'restore'
+[4]
+$ pkram ls
+! pkram: no nodes in file:DIR/region
+
+What does not fit into it, with nodes there or without.
+
+$ pkram -r file:wide init -q --size 32M; head -c 20M /dev/urandom | pkram -r file:wide put -q big; pkram -r file:wide export -q large
+$ pkram import large; echo 1 | pkram put -q one
+! pkram: file:DIR/region: no room for big: needs 20979712 bytes, 11534336 are free, 0 old nodes hold 0; use a larger region
+$ pkram import large
+! pkram: file:DIR/region: holds 1 node (one) already; --force replaces all of them
+[1]
+$ pkram import --force large
+! pkram: file:DIR/region: no room for big: needs 20979712 bytes, 11522048 are free, 1 old node holds 12288; use a larger region
+[1]
+$ pkram verify -q; pkram ls -n -o name
+| one

@@ -28,10 +28,10 @@ A container is refused, with its nodes named.
 
 $ echo hello | pkram put -q 'a node'
 $ pkram init
-! pkram: file:DIR/region: holds a container with 1 nodes: a node; --force replaces it
+! pkram: file:DIR/region: holds a container with 1 nodes: a node; 'pkram init --force' replaces it
 [1]
 $ pkram init --size 64M
-! pkram: file:DIR/region: holds a container with 1 nodes: a node; --force replaces it
+! pkram: file:DIR/region: holds a container with 1 nodes: a node; 'pkram init --force' replaces it
 [1]
 $ pkram ls -o name -n
 | a node
@@ -45,15 +45,15 @@ So is a signature, at either end; random bytes are not.
 
 $ truncate -s 16M image && mkswap -q image && cp image before
 $ pkram init file:image
-! pkram: file:DIR/image: holds swap; --force writes over it
+! pkram: file:DIR/image: holds swap; 'pkram init --force' writes over it
 [1]
 $ pkram init --size 40M file:image
-! pkram: file:DIR/image: holds swap; --force writes over it
+! pkram: file:DIR/image: holds swap; 'pkram init --force' writes over it
 [1]
 $ cmp image before
 $ truncate -s 1M small && mkswap -q small; pkram init --size 40M file:small; stat -c %s small
 | 1048576
-! pkram: file:DIR/small: holds swap; --force writes over it
+! pkram: file:DIR/small: holds swap; 'pkram init --force' writes over it
 $ head -c 5000 /dev/urandom >tiny && pkram init file:tiny; stat -c %s tiny
 | 5000
 ! pkram: tiny: 4096 bytes are too few for a container; it needs 8388608

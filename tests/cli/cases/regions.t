@@ -155,7 +155,7 @@ $ for f in empty small /dev/null none; do on small-* -n -r $f -o kind,device,siz
 | file none               unknown pkram init --size N none
 $ truncate -s 20M region
 $ on small-* -n -o state,detail,hint | tr -s ' '
-| unreadable file:DIR/region: the region has shrunk: the container was made with 33554432 bytes, 20971520 are here; boot with the reservation that it was made with pkram -r file:DIR/region verify, which says more
+| unreadable file:DIR/region: the file was cut: its container was made with 33554432 bytes, 20971520 are here; take a whole copy of it pkram -r file:DIR/region verify, which says more
 $ on small-* -o name
 ! pkram: regions: --output: 'name' has an unknown column; see 'pkram regions --help'
 [2]

@@ -120,7 +120,7 @@ $ reset; poke region flip new+45 old+45; second restore --stale
 ! pkram: file:DIR/region: both superblocks are damaged and no node was found: what was here is lost, as after a firmware reset that clears memory; 'pkram init --force' starts anew
 [4]
 $ second init
-! pkram: file:DIR/region: holds a container that this pkram cannot read; --force replaces it
+! pkram: file:DIR/region: holds a container that this pkram cannot read; 'pkram init --force' replaces it
 [1]
 $ second init -q --force; second ls
 ! pkram: warning: file:DIR/region: replacing a container that this pkram cannot read

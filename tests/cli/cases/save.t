@@ -96,7 +96,7 @@ $ pkram save large
 ! pkram: saved 1 node: 2 files, 20.0 MiB in T s, RATE
 $ pkram rm -q mounts open lossy tree
 $ cp large/x large/y; pkram save large
-! pkram: file:DIR/region: no room for DIR/large: needs 41967616 bytes, 7229440 are free, 4 old nodes hold 21082112; remove some with 'pkram rm' or use a larger region
+! pkram: file:DIR/region: no room for DIR/large: needs 41967616 bytes, 7229440 are free, 4 old nodes hold 21082112; use a larger region
 [1]
 $ pkram ls -n -o name
 | DIR/a
