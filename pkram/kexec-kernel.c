@@ -204,21 +204,36 @@ static int newest_in_boot(struct pkram_ctx *ctx, char **ret_kernel)
 	return -ENOENT;
 }
 
+/* Before it is opened: a fifo would keep whoever opens it, and a device may start something. */
+static int check_file(struct pkram_ctx *ctx, const char *what, const char *path)
+{
+	_cleanup_free_ char *full = machine_path(ctx, path), *remedy = NULL;
+	struct stat st;
+	int r = 0;
+
+	if (!full || asprintf(&remedy, "name another one with --%s", what) < 0) {
+		remedy = NULL;
+		return -ENOMEM;
+	}
+	if (stat(full, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
+		r = -EINVAL;
+	if (r < 0)
+		pkram_log_refusal(ctx, remedy, "%s %s: %s", what, path,
+				  r == -EINVAL ? "is no regular file" : strerror(-r));
+	return r;
+}
+
 /* The version is the header's, else the name's, else the name itself. */
 static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
 {
-	_cleanup_close_ int fd = machine_open(ctx, k->kernel, O_RDONLY);
 	const char *slash = strrchr(k->kernel, '/'), *named = name_version(k->kernel);
 	struct kexec_image image;
-	struct stat st;
-	int r;
+	int r = check_file(ctx, "kernel", k->kernel);
 
-	if (fd < 0)
-		return log_error_errno(ctx, fd, "kernel %s: %m", k->kernel);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		pkram_log_error(ctx, "kernel %s: not a file", k->kernel);
-		return -EINVAL;
-	}
+	if (r < 0)
+		return r;
 	r = kexec_image_read(ctx, k->kernel, &image);
 	if (r < 0)
 		return log_error_errno(ctx, r, "kernel %s: %m", k->kernel);
@@ -235,10 +250,6 @@ static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, struct kexec
 	if (initrd && !*initrd)
 		return 0;
 	if (initrd) {
-		if (!is_file(ctx, initrd)) {
-			pkram_log_error(ctx, "initrd %s: no such file", initrd);
-			return -ENOENT;
-		}
 		k->initrd = strdup(initrd);
 		return k->initrd ? 0 : -ENOMEM;
 	}
@@ -289,6 +300,8 @@ int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *i
 			free(TAKE_PTR(k.initrd));
 		r = choose_initrd(ctx, initrd, &k);
 	}
+	if (r == 0 && k.initrd)
+		r = check_file(ctx, "initrd", k.initrd);
 	if (r < 0)
 		return r;
 	if (machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) < 0)

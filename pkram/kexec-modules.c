@@ -159,7 +159,7 @@ int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *versi
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!st.st_size)
-		return -EBADMSG;
+		return -ENODATA;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;

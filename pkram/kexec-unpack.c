@@ -25,6 +25,7 @@
 	X(archive_read_data_block)                                                                 \
 	X(archive_read_data)                                                                       \
 	X(archive_filter_bytes)                                                                    \
+	X(archive_filter_code)                                                                     \
 	X(archive_entry_pathname)                                                                  \
 	X(archive_entry_size)
 
@@ -135,6 +136,7 @@ struct feed {
 	size_t len, used;
 	uint64_t given;	/* to the archive that is being read */
 	uint64_t total;
+	size_t archives;
 };
 
 struct kexec_entry {
@@ -229,6 +231,7 @@ static int read_cpio(struct feed *f, kexec_entry_fn fn, void *arg)
 		return -EBADMSG;
 	if (k == 0)
 		f->used = f->len - rest;
+	f->archives += k == 0;
 	return k;
 }
 
@@ -263,12 +266,17 @@ int kexec_unpack_initrd(const void *bytes, size_t len, kexec_entry_fn fn, void *
 
 	if (r == 0)
 		r = read_archives(&plain, fn, arg, &rest);
+	if (r == 0 && !rest && !plain.archives)
+		return -ENODATA;
 	if (r || !rest)
 		return r;
 	packed.raw = open_raw(&l, rest, len - (size_t)(rest - (const uint8_t *)bytes));
 	if (!packed.raw)
 		return -EBADMSG;
-	r = read_archives(&packed, fn, arg, &rest);
+	if (!plain.archives && l.archive_filter_code(packed.raw, 0) == ARCHIVE_FILTER_NONE)
+		r = -ENODATA;
+	else
+		r = read_archives(&packed, fn, arg, &rest);
 	l.archive_read_free(packed.raw);
 	return r == 0 && (rest || packed.total > UNPACKED_MAX) ? -EBADMSG : r;
 }

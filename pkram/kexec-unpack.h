@@ -19,7 +19,8 @@ char *kexec_entry_text(struct kexec_entry *entry, size_t max);
 /*
  * Calls fn for each file of an initrd: archives one after the other, the first ones as they are,
  * the last ones in one compressed stream. A non-zero return of fn ends it and is the result.
- * -EBADMSG: cannot be read to its end; -EOPNOTSUPP as above. Neither is logged.
+ * -ENODATA: nothing of it is an archive; -EBADMSG: cannot be read to its end; -EOPNOTSUPP as above.
+ * None is logged.
  */
 typedef int (*kexec_entry_fn)(void *arg, const char *path, struct kexec_entry *entry);
 int kexec_unpack_initrd(const void *bytes, size_t len, kexec_entry_fn fn, void *arg);

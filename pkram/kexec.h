@@ -254,6 +254,10 @@ enum kexec_image_kind {
 	KEXEC_IMAGE_EFI,	/* another EFI program */
 };
 
+/* Of a PE header. */
+#define KEXEC_MACHINE_X86 0x14c
+#define KEXEC_MACHINE_X86_64 0x8664
+
 struct kexec_image {
 	enum kexec_image_kind kind;
 	char version[128];	/* "" where it has none */
@@ -261,7 +265,7 @@ struct kexec_image {
 	bool boots_64;		/* has a 64-bit entry and can be loaded anywhere */
 	uint64_t init_size;	/* bytes of memory that it starts in, 0: unknown */
 	uint64_t payload, payload_len; /* where the compressed kernel lies in the file */
-	uint16_t machine;	/* of its PE header, 0: it has none; 0x8664 is x86-64 */
+	uint16_t machine;	/* of its PE header, 0: it has none */
 	bool is_signed;		/* the PE header has a table of certificates */
 };
 
@@ -299,7 +303,10 @@ struct kexec_initrd {
 	bool other_version;	/* it has modules, and none of them of `version` */
 };
 
-/* -EOPNOTSUPP (not logged): libarchive is not installed; -EBADMSG (not logged). */
+/*
+ * -EOPNOTSUPP: libarchive is not installed; -EBADMSG: it cannot be read to its end; -ENODATA: it is
+ * no initrd at all. None is logged.
+ */
 int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
 		      struct kexec_initrd *ret);
 void kexec_initrd_done(struct kexec_initrd *i);

@@ -21,6 +21,11 @@ static int refuse_image(struct check *c, const struct kexec_image *image)
 		}
 		pkram_log_refusal(c->ctx, remedy,
 				  "%s is a unified kernel image, which kexec cannot load", path);
+	} else if (image->machine && image->machine != KEXEC_MACHINE_X86_64 &&
+		   image->machine != KEXEC_MACHINE_X86) {
+		pkram_log_refusal(c->ctx, "name one for this machine with --kernel",
+				  "%s is for another processor than x86 (PE machine %#x)", path,
+				  image->machine);
 	} else if (image->kind == KEXEC_IMAGE_EFI) {
 		pkram_log_refusal(c->ctx, "name a Linux kernel with --kernel",
 				  "%s is an EFI program for the firmware to start, and no bzImage",
@@ -71,6 +76,11 @@ int check_initrd(struct check *c)
 	r = kexec_initrd_read(c->ctx, path, c->kernel.version, &c->initrd);
 	if (r == -ENOMEM)
 		return r;
+	if (r == -ENODATA) {
+		pkram_log_refusal(c->ctx, "name the right one with --initrd, or '' for none",
+				  "%s is no initrd: neither a cpio archive nor a packed one", path);
+		return -EUCLEAN;
+	}
 	c->have_initrd = r == 0;
 	errno = -r;
 	if (r == -EOPNOTSUPP)

@@ -100,8 +100,10 @@ static void test_bad_initrd(void **state)
 	struct stat st;
 
 	sysroot_text(s, "/initrd", "");
-	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -EBADMSG);
+	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -ENODATA);
 	sysroot_text(s, "/initrd", "no archive of any kind");
+	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -ENODATA);
+	sysroot_text(s, "/initrd", "070701 of an archive, and no more");
 	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -EBADMSG);
 	assert_int_equal(kexec_initrd_read(s->ctx, "/none", "6.1", &initrd), -ENOENT);
 	/* Cut off at any place: never a crash, and no archive is taken for whole in its middle. */

@@ -137,4 +137,50 @@ $ checks --kernel /boot/vmlinuz-6.12.57+deb13-amd64 --append 'memmap=2G!8G' | gr
 |              warning pmem:/dev/pmem0: /etc/kernel/cmdline, of kernels to come, does not reserve its memory: what is there is lost with the next start by it
 |                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or /etc/kernel/cmdline and kernel-install)
 | exit 0
+
+What is no kernel, and no initrd: found before anything waits for it.
+
+$ machine crashkernel 48G 8G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=8G!48G'; mkdir m/boot/dir m/dev; : >m/boot/empty
+$ echo text >m/boot/text; mkfifo m/boot/fifo; mknod m/dev/zero c 1 5; head -c 4096 /dev/zero >m/boot/zeros; head -c 200 m/boot/initrd.img* >m/boot/cut
+$ printf 'MZ%58s\100\0\0\0PE\0\0\144\252%4000s' | tr ' ' '\0' >m/boot/arm64; printf '\177ELF\2\1%4000s' | tr ' ' '\0' >m/boot/vmlinux
+$ for f in /boot/{dir,empty,text,fifo,zeros,missing,arm64,vmlinux} /dev/zero; do checks --kernel $f --initrd '' | grep -E -A1 ' fails  |^exit 0'; done
+| kernel       fails   kernel /boot/dir: is no regular file
+|                        -> name another one with --kernel
+| kernel       fails   /boot/empty is not a kernel that kexec loads (a bzImage)
+|                        -> name another one with --kernel
+| kernel       fails   /boot/text is not a kernel that kexec loads (a bzImage)
+|                        -> name another one with --kernel
+| kernel       fails   kernel /boot/fifo: is no regular file
+|                        -> name another one with --kernel
+| kernel       fails   /boot/zeros is not a kernel that kexec loads (a bzImage)
+|                        -> name another one with --kernel
+| kernel       fails   kernel /boot/missing: No such file or directory
+|                        -> name another one with --kernel
+| kernel       fails   /boot/arm64 is for another processor than x86 (PE machine 0xaa64)
+|                        -> name one for this machine with --kernel
+| kernel       fails   /boot/vmlinux is not a kernel that kexec loads (a bzImage)
+|                        -> name another one with --kernel
+| kernel       fails   kernel /dev/zero: is no regular file
+|                        -> name another one with --kernel
+$ for f in /boot/{dir,empty,text,fifo,zeros,missing,arm64,cut} /dev/zero; do checks --initrd $f | grep -E -A1 'warning /boot| fails  |^exit 0'; done
+| kernel       fails   initrd /boot/dir: is no regular file
+|                        -> name another one with --initrd
+| initrd       fails   /boot/empty is no initrd: neither a cpio archive nor a packed one
+|                        -> name the right one with --initrd, or '' for none
+| initrd       fails   /boot/text is no initrd: neither a cpio archive nor a packed one
+|                        -> name the right one with --initrd, or '' for none
+| kernel       fails   initrd /boot/fifo: is no regular file
+|                        -> name another one with --initrd
+| initrd       fails   /boot/zeros is no initrd: neither a cpio archive nor a packed one
+|                        -> name the right one with --initrd, or '' for none
+| kernel       fails   initrd /boot/missing: No such file or directory
+|                        -> name another one with --initrd
+| initrd       fails   /boot/arm64 is no initrd: neither a cpio archive nor a packed one
+|                        -> name the right one with --initrd, or '' for none
+| initrd       warning /boot/cut: not an initrd that can be read to its end
+|                        -> see whether it is whole
+| --
+| exit 0
+| kernel       fails   initrd /dev/zero: is no regular file
+|                        -> name another one with --initrd
 $ machine_end
