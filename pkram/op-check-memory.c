@@ -51,6 +51,8 @@ int check_region(struct check *c)
 	_cleanup_(machine_ranges_done) struct machine_ranges map = { 0 };
 	int k = containers_find(&c->look, &c->all), bad = 0;
 
+	if (k >= 0)
+		k = containers_need_own(&c->look, &c->all);
 	if (k < 0)
 		return k;
 	/* Where the firmware's map is not shown, nothing is described by it. */

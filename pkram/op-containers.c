@@ -68,7 +68,6 @@ int containers_find(struct pkram_region *region, struct containers *c)
 	const struct region *mine = store_region(region->store);
 	_cleanup_free_ struct machine_device *devices = NULL;
 	struct pkram_ctx *quiet;
-	bool found = false;
 	size_t n = 0;
 	int k;
 
@@ -85,15 +84,22 @@ int containers_find(struct pkram_region *region, struct containers *c)
 		snprintf(spec, sizeof(spec), "%s:%s",
 			 d->kind == MACHINE_DEVICE_PMEM ? "pmem" : "devdax", d->path);
 		if (strcmp(d->path, mine->path) == 0) {
-			found = true;
+			c->has_own = true;
 			k = containers_add(c, d, mine->spec, region->store, false);
 		} else if (!d->system_ram && op_holds_container(quiet, spec)) {
 			k = add_other(region, c, d, spec);
 		}
 	}
 	pkram_unref(quiet);
-	if (k < 0 || found)
-		return k;
+	return k < 0 ? k : 0;
+}
+
+int containers_need_own(struct pkram_region *region, const struct containers *c)
+{
+	const struct region *mine = store_region(region->store);
+
+	if (c->has_own)
+		return 0;
 	if (!region_survives(mine))
 		pkram_log_refusal(region->ctx, "save into reserved memory",
 				  "%s: a file does not survive the jump", mine->spec);

@@ -19,11 +19,11 @@ struct container {
 struct containers {
 	struct container *v;
 	size_t n, cap;
+	bool has_own;		/* the region itself is one of them */
 };
 
-/*
- * All of them; the first failure is logged to region->ctx. -EUCLEAN: the region itself does not
- * survive a jump, or cannot be told apart.
- */
+/* All of them; the first failure is logged to region->ctx. */
 int containers_find(struct pkram_region *region, struct containers *c);
+/* -EUCLEAN (logged): the region itself does not survive a jump, or cannot be told apart. */
+int containers_need_own(struct pkram_region *region, const struct containers *c);
 void containers_done(struct containers *c);

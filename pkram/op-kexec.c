@@ -287,6 +287,8 @@ static int prove_again(struct pkram_region *region, const struct pkram_jump_opti
 	if (k >= 0)
 		k = containers_find(region, all);
 	if (k >= 0)
+		k = containers_need_own(region, all);
+	if (k >= 0)
 		k = check_staged(region, all, rec);
 	if (k < 0)
 		return k;

@@ -26,6 +26,8 @@ $ pkram kexec --sysroot m --load-only
 $ pkram kexec --sysroot m --json
 ! pkram: file:DIR/region: a file does not survive the jump: save into reserved memory
 [1]
+
+So there is none to be taken back; --cancel takes back what was staged in other regions.
+
 $ pkram kexec --sysroot m --cancel
-! pkram: file:DIR/region: a file does not survive the jump: save into reserved memory
-[1]
+! pkram: no jump is staged any more
