@@ -695,6 +695,17 @@ enum pkram_stage_method {
 };
 
 /**
+ * struct pkram_later - a tree that somebody saves before the machine jumps, as the units of systemd
+ *	do when it goes down
+ * @path: absolute; its node bears it as its name
+ * @region: where to; NULL: what pkram_region_open finds without being told
+ */
+struct pkram_later {
+	const char *path;
+	const char *region;
+};
+
+/**
  * struct pkram_stage_options
  * @struct_size: sizeof(struct pkram_stage_options)
  * @flags: enum pkram_stage_flags
@@ -704,8 +715,8 @@ enum pkram_stage_method {
  * @leave_behind: names of nodes whose source may have changed since they were saved
  * @n_leave_behind: how many; 0: @leave_behind may be NULL
  * @method: how the kernel is loaded
- * @saved_later: names of nodes that somebody saves before the machine jumps, as the units of
- *	systemd do when it goes down: their sources are not looked at yet
+ * @saved_later: trees that are saved before the machine jumps: their sources are not compared yet,
+ *	but they must have room
  * @n_saved_later: how many; 0: @saved_later may be NULL
  */
 struct pkram_stage_options {
@@ -718,7 +729,7 @@ struct pkram_stage_options {
 	const char *const *leave_behind;
 	size_t n_leave_behind;
 	enum pkram_stage_method method;
-	const char *const *saved_later;
+	const struct pkram_later *saved_later;
 	size_t n_saved_later;
 };
 
@@ -805,9 +816,18 @@ struct pkram_jump_options {
 	uint64_t flags;
 	const char *const *leave_behind;
 	size_t n_leave_behind;
-	const char *const *saved_later;
+	const struct pkram_later *saved_later;
 	size_t n_saved_later;
 };
+
+/*
+ * The region that the staged jump was staged from, for who arms it later: it speaks for every
+ * container of this machine.
+ * @ret_spec: to be freed
+ *
+ * -ENODATA: this boot has staged none.
+ */
+int pkram_staged_region(struct pkram_ctx *ctx, char **ret_spec);
 
 /*
  * Arms the records of the staged jump and jumps. Where this handle has staged it, looks at writers

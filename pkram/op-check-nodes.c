@@ -38,22 +38,20 @@ static int each_node(struct check *c, int (*fn)(struct check *c, const struct co
 	return bad;
 }
 
-static bool is_one_of(const char *name, const char *const *names, size_t n)
+bool check_left_behind(const struct check *c, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(names[i], name) == 0)
+	for (size_t i = 0; i < c->o->n_leave_behind; i++)
+		if (strcmp(c->o->leave_behind[i], name) == 0)
 			return true;
 	return false;
 }
 
-static bool left_behind(const struct check *c, const char *name)
-{
-	return is_one_of(name, c->o->leave_behind, c->o->n_leave_behind);
-}
-
 static bool saved_later(const struct check *c, const char *name)
 {
-	return is_one_of(name, c->o->saved_later, c->o->n_saved_later);
+	for (size_t i = 0; i < c->o->n_saved_later; i++)
+		if (strcmp(c->o->saved_later[i].path, name) == 0)
+			return true;
+	return false;
 }
 
 /* --- nodes --- */
@@ -75,7 +73,7 @@ static int list_node(struct check *c, const struct container *at, const struct p
 			       "%s: a node is damaged", at->spec);
 		return 0;
 	}
-	count->left += left_behind(c, n->name);
+	count->left += check_left_behind(c, n->name);
 	if (saved_later(c, n->name))
 		return 0;
 	op_age(n->saved_at, age);
@@ -193,7 +191,7 @@ static int check_node(struct check *c, const struct container *at, const struct 
 
 	(void)at;
 	if (n->damaged || n->kind != PKRAM_NODE_KIND_TREE || !*n->source ||
-	    left_behind(c, n->name) || saved_later(c, n->name) ||
+	    check_left_behind(c, n->name) || saved_later(c, n->name) ||
 	    (f != PKRAM_FRESH_THIS_BOOT && !restored))
 		return 0;
 	++*count;
@@ -209,9 +207,6 @@ int check_sources(struct check *c)
 		check_note(c, "%zu tree%s compared with what was saved%s", count,
 			   count == 1 ? "" : "s",
 			   c->o->flags & PKRAM_STAGE_TRUST_TIMES ? ", by times and sizes" : "");
-	if (k == 0 && c->o->n_saved_later)
-		check_note(c, "%zu more %s saved by units when the machine goes down",
-			   c->o->n_saved_later, c->o->n_saved_later == 1 ? "is" : "are");
 	return k;
 }
 
@@ -227,7 +222,7 @@ static bool matters(const struct check *c, const struct pkram_jump *arrival,
 		    const struct store_node *n)
 {
 	return jump_freshness(arrival, c->look.boot_id, n->boot_id) != PKRAM_FRESH_STALE &&
-	       !left_behind(c, n->name);
+	       !check_left_behind(c, n->name);
 }
 
 static int verify_node(struct check *c, const struct container *at,

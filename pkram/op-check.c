@@ -185,6 +185,7 @@ static const struct check_row rows[] = {
 	{ "nodes", check_nodes, CHECK_HAVE_CONTAINERS },
 	{ "writers", check_writers, CHECK_HAVE_CONTAINERS, .again = true },
 	{ "sources", check_sources, CHECK_HAVE_CONTAINERS, .again = true },
+	{ "units", check_units, CHECK_HAVE_CONTAINERS },
 	{ "content", check_content, CHECK_HAVE_CONTAINERS },
 	{ "reservation", check_reservation, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },
 	{ "other-memory", check_other_memory, CHECK_HAVE_CONTAINERS | CHECK_HAVE_LINE },

@@ -99,3 +99,8 @@ int check_writers(struct check *c);
 int check_nodes(struct check *c);
 int check_sources(struct check *c);
 int check_content(struct check *c);
+/* Whether the caller leaves the node behind, whatever becomes of it. */
+bool check_left_behind(const struct check *c, const char *name);
+
+/* op-check-units.c */
+int check_units(struct check *c);

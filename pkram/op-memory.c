@@ -387,25 +387,19 @@ static bool is_listed(const struct survey *s, const char *device)
 
 static int add_named(struct survey *s, const char *given)
 {
-	_cleanup_free_ char *spec = NULL, *node = NULL;
+	_cleanup_free_ char *spec = NULL, *path = NULL;
 	struct pkram_memory m = { .kind = PKRAM_MEMORY_OTHER, .node = -1 };
 	struct op_look look;
-	struct stat st = { 0 };
-	const char *path;
-	bool there;
+	struct stat st;
 	int k;
 
 	k = op_named_spec(s->ctx, given, &spec);
-	if (k < 0 || !spec)
+	if (k >= 0 && spec)
+		k = op_spec_node(s->ctx, spec, &path, &st);
+	if (k < 0 || !spec || is_listed(s, path))
 		return k;
-	path = op_spec_path(spec);
-	there = stat(path, &st) == 0;
-	if (there && !S_ISREG(st.st_mode) &&
-	    machine_device_node(s->ctx, st.st_rdev, S_ISBLK(st.st_mode), &node) == 0)
-		path = node;
-	if (is_listed(s, path))
-		return 0;
-	if (there ? S_ISREG(st.st_mode) : strncmp(spec, "file:", 5) == 0 || path == spec)
+	if (st.st_mode ? S_ISREG(st.st_mode) :
+			 strncmp(spec, "file:", 5) == 0 || op_spec_path(spec) == spec)
 		m.kind = PKRAM_MEMORY_FILE;
 	k = op_look(s->ctx, spec, &look);
 	if (k < 0)

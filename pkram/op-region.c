@@ -3,6 +3,7 @@
  * Finding, opening, making and describing a region's container.
  */
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "jump.h"
@@ -95,12 +96,17 @@ bool op_restored(const struct pkram_region *region, const struct store_node *n)
 	return n->restored && n->restored == mark;
 }
 
+bool op_yields(const struct pkram_region *region, const struct store_node *old)
+{
+	return memcmp(old->boot_id, region->boot_id, 16) != 0 || op_restored(region, old);
+}
+
 bool op_yield(void *arg, const struct store_node *old)
 {
 	struct op_yield *y = arg;
 	char age[48], *line;
 
-	if (memcmp(old->boot_id, y->region->boot_id, 16) == 0 && !op_restored(y->region, old))
+	if (!op_yields(y->region, old))
 		return false;
 	op_age(old->saved_at, age);
 	if (y->keep_old) {
@@ -149,7 +155,7 @@ static int on_conf(void *userdata, const char *key, const char *value)
 	return conf->spec ? 0 : -ENOMEM;
 }
 
-static int spec_from_conf(struct pkram_ctx *ctx, char **ret)
+int op_conf_spec(struct pkram_ctx *ctx, char **ret)
 {
 	struct conf conf = { .ctx = ctx };
 	int k = pkram_conf_read(ctx, CONF_FILE, on_conf, &conf);
@@ -230,6 +236,22 @@ const char *op_spec_path(const char *spec)
 	return spec;
 }
 
+int op_spec_node(struct pkram_ctx *ctx, const char *spec, char **ret, struct stat *ret_st)
+{
+	const char *path = op_spec_path(spec);
+	_cleanup_free_ char *node = NULL;
+
+	*ret_st = (struct stat){ 0 };
+	if (stat(path, ret_st) < 0 || S_ISREG(ret_st->st_mode) ||
+	    machine_device_node(ctx, ret_st->st_rdev, S_ISBLK(ret_st->st_mode), &node) < 0) {
+		node = strdup(path);
+		if (!node)
+			return -ENOMEM;
+	}
+	*ret = TAKE_PTR(node);
+	return 0;
+}
+
 int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
 {
 	const char *env = getenv("PKRAM_REGION");
@@ -241,7 +263,7 @@ int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
 		if (!spec)
 			return -ENOMEM;
 	} else {
-		k = spec_from_conf(ctx, &spec);
+		k = op_conf_spec(ctx, &spec);
 	}
 	if (k == 0)
 		*ret = TAKE_PTR(spec);

@@ -8,8 +8,8 @@
 #define STAGED_DIR "/run/pkram"
 #define STAGED_FILE STAGED_DIR "/staged"
 
-/* One line each: id, method, kernel, initrd (empty: none), command line. */
-enum { LINE_ID, LINE_METHOD, LINE_KERNEL, LINE_INITRD, LINE_COMMAND, LINES };
+/* One line each: id, region, method, kernel, initrd (empty: none), command line. */
+enum { LINE_ID, LINE_REGION, LINE_METHOD, LINE_KERNEL, LINE_INITRD, LINE_COMMAND, LINES };
 
 static int make_dir(struct pkram_ctx *ctx)
 {
@@ -30,16 +30,18 @@ static int make_dir(struct pkram_ctx *ctx)
 int staged_write(struct pkram_ctx *ctx, const struct check *c, const char *id)
 {
 	const char *initrd = c->kernel.initrd ? c->kernel.initrd : "";
+	const char *region = store_region(c->look.store)->spec;
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	if (strchr(c->kernel.kernel, '\n') || strchr(initrd, '\n') || strchr(c->line, '\n')) {
-		pkram_log_error(ctx, "the kernel's name, its initrd's or its command line has a "
-				     "newline: take it out");
+	if (strchr(c->kernel.kernel, '\n') || strchr(initrd, '\n') || strchr(c->line, '\n') ||
+	    strchr(region, '\n')) {
+		pkram_log_error(ctx, "the kernel's name, its initrd's, the region's or the command "
+				     "line has a newline: take it out");
 		return -EINVAL;
 	}
-	if (asprintf(&text, "%s\n%u\n%s\n%s\n%s\n", id, (unsigned int)c->o->method,
-		     c->kernel.kernel, initrd, c->line) < 0) {
+	if (asprintf(&text, "%s\n%s\n%u\n%s\n%s\n%s\n", id, region,
+		     (unsigned int)c->o->method, c->kernel.kernel, initrd, c->line) < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
@@ -87,6 +89,21 @@ int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
 	*ret = s;
 	s = (struct staged){ 0 };
 	return 0;
+}
+
+int pkram_staged_region(struct pkram_ctx *ctx, char **ret_spec)
+{
+	_cleanup_free_ char *text = NULL;
+	char *lines[LINES];
+	size_t len;
+	int r = machine_read(ctx, STAGED_FILE, &text, &len);
+
+	if (r < 0)
+		return r == -ENOENT ? -ENODATA : log_error_errno(ctx, r, STAGED_FILE ": %m");
+	if (strlen(text) != len || !cut(text, lines))
+		return -ENODATA;
+	*ret_spec = strdup(lines[LINE_REGION]);
+	return *ret_spec ? 0 : -ENOMEM;
 }
 
 void staged_done(struct staged *s)

@@ -29,12 +29,21 @@ int op_check_options(struct pkram_ctx *ctx, const char *what, const void *option
  * it is. */
 int op_check_kernel(struct pkram_ctx *ctx);
 
+struct stat;
+
 /* The region that is meant: `given`, the environment, the configuration, or (discover) the only
  * one. */
 int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret);
 
 /* The same without looking for one; NULL where none is named. Loads nothing. */
 int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret);
+/* What the configuration alone names; NULL where it names none. */
+int op_conf_spec(struct pkram_ctx *ctx, char **ret);
+/*
+ * The path that it stands for: of a device's nodes the one that counts. *ret_st: of what is there,
+ * all zero where nothing is. Does not open it.
+ */
+int op_spec_node(struct pkram_ctx *ctx, const char *spec, char **ret, struct stat *ret_st);
 /* What stands behind the scheme, or all of a bare path. */
 const char *op_spec_path(const char *spec);
 
@@ -77,9 +86,14 @@ enum pkram_freshness op_freshness(const struct pkram_region *region,
 bool op_restored(const struct pkram_region *region, const struct store_node *n);
 
 /*
- * The old node of a name gives up its space for the new one when it is of another boot or restored
- * already. A store_yield_fn; arg is a struct op_yield. Asking does not give yet, so what was
- * granted is kept, and told by op_yield_end() with the result of what asked.
+ * Whether the old node of a name gives up its space for the new one: when it is of another boot or
+ * restored already.
+ */
+bool op_yields(const struct pkram_region *region, const struct store_node *old);
+/*
+ * Such a node gives up its space for the new one. A store_yield_fn; arg is a struct op_yield.
+ * Asking does not give yet, so what was granted is kept, and told by op_yield_end() with the result
+ * of what asked.
  */
 struct op_yield {
 	struct pkram_region *region;

@@ -201,7 +201,12 @@ int unit_names(struct cmd *cmd, struct string_list *ret)
 	return 0;
 }
 
-/* --- promises: a file for each unit, with its paths, a NUL behind each --- */
+/* --- promises: a file for each unit: its region or nothing, its paths, a NUL behind each --- */
+
+static void put_string(FILE *f, const char *s)
+{
+	fwrite(s, strlen(s) + 1, 1, f);
+}
 
 int unit_promise(const struct unit *u)
 {
@@ -217,8 +222,9 @@ int unit_promise(const struct unit *u)
 	f = fopen(temp, "we");
 	if (!f)
 		return -errno;
+	put_string(f, u->region ? u->region : "");
 	for (size_t i = 0; i < u->paths.n; i++)
-		fwrite(u->paths.v[i], strlen(u->paths.v[i]) + 1, 1, f);
+		put_string(f, u->paths.v[i]);
 	if (fclose(f) != 0 || rename(temp, path) < 0)
 		r = -errno;
 	if (r < 0)
@@ -234,10 +240,33 @@ void unit_keep_promise(const struct unit *u)
 	unlink(path);
 }
 
-static int add_promises(const char *name, struct string_list *ret)
+void promises_free(struct promises *p)
 {
-	char path[PATH_MAX], *line = NULL;
-	size_t cap = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		free((char *)p->v[i].path);
+		free((char *)p->v[i].region);
+	}
+	free(p->v);
+	*p = (struct promises){ 0 };
+}
+
+static int add_promise(struct promises *p, const char *path, const char *region)
+{
+	struct pkram_later *v = realloc(p->v, (p->n + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	p->v = v;
+	v[p->n] = (struct pkram_later){ .path = strdup(path),
+					.region = *region ? strdup(region) : NULL };
+	p->n++;
+	return v[p->n - 1].path && (!*region || v[p->n - 1].region) ? 0 : -ENOMEM;
+}
+
+static int add_promises(const char *name, struct promises *ret)
+{
+	char path[PATH_MAX], *line = NULL, *region = NULL;
+	size_t cap = 0, region_cap = 0;
 	int r = 0;
 	FILE *f;
 
@@ -245,16 +274,18 @@ static int add_promises(const char *name, struct string_list *ret)
 	f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? 0 : -errno;
-	while (r >= 0 && getdelim(&line, &cap, '\0', f) > 0)
-		r = list_add(ret, line);
+	if (getdelim(&region, &region_cap, '\0', f) > 0)
+		while (r == 0 && getdelim(&line, &cap, '\0', f) > 0)
+			r = add_promise(ret, line, region);
+	free(region);
 	free(line);
 	fclose(f);
-	return r < 0 ? r : 0;
+	return r;
 }
 
-int unit_promises(struct string_list *ret)
+int unit_promises(struct promises *ret)
 {
-	struct string_list all = { 0 };
+	struct promises all = { 0 };
 	DIR *dir = opendir(PROMISES);
 	struct dirent *e;
 	int r = 0;
@@ -266,7 +297,7 @@ int unit_promises(struct string_list *ret)
 			r = add_promises(e->d_name, &all);
 	closedir(dir);
 	if (r < 0)
-		string_list_free(&all);
+		promises_free(&all);
 	else
 		*ret = all;
 	return r;

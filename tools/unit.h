@@ -32,11 +32,17 @@ void unit_done(struct unit *u);
 int unit_names(struct cmd *cmd, struct string_list *ret);
 void string_list_free(struct string_list *list);
 
+struct promises {
+	struct pkram_later *v;
+	size_t n;
+};
+
 /*
  * The paths of the units that will save them when the machine goes down, in /run/pkram/units: a
  * unit promises when it starts, and what is still promised when all units have stopped was not
- * saved.
+ * saved. promises_free() frees what unit_promises() has returned 0 for.
  */
 int unit_promise(const struct unit *u);
 void unit_keep_promise(const struct unit *u);
-int unit_promises(struct string_list *ret);
+int unit_promises(struct promises *ret);
+void promises_free(struct promises *p);

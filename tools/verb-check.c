@@ -11,7 +11,8 @@
 
 static struct {
 	struct pkram_stage_options stage;
-	struct string_list leave_behind, saved_later;
+	struct string_list leave_behind;
+	struct promises saved_later;
 	const char *method;
 	bool no_verify;
 } opt = { .stage.struct_size = sizeof(opt.stage), .stage.flags = PKRAM_STAGE_VERIFY };

@@ -10,7 +10,8 @@
 static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
-	struct string_list leave_behind, saved_later;
+	struct string_list leave_behind;
+	struct promises saved_later;
 	const char *method;
 	bool trust_times;
 	bool verify;

@@ -137,14 +137,27 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 /* What a unit did not get saved may be there as it was earlier in this boot. */
 static int check_promises(void)
 {
-	struct string_list left = { 0 };
+	struct promises left = { 0 };
 	int r = unit_promises(&left);
 
 	for (size_t i = 0; i < left.n; i++) {
-		say_error("%s: its unit did not save it", left.v[i]);
+		say_error("%s: its unit did not save it", left.v[i].path);
 		r = -EUCLEAN;
 	}
-	string_list_free(&left);
+	promises_free(&left);
+	return r;
+}
+
+/* The one that was named when the jump was staged: a machine may have several. */
+static int open_staged_region(struct cmd *cmd, struct pkram_region **ret)
+{
+	char *spec;
+	int r = pkram_staged_region(cmd->ctx, &spec);
+
+	if (r < 0)
+		return r;
+	r = pkram_region_open(cmd->ctx, spec, 0, ret);
+	free(spec);
 	return r;
 }
 
@@ -154,19 +167,17 @@ static int arm(struct cmd *cmd)
 	static const struct pkram_jump_options opt = { .struct_size = sizeof(opt),
 						       .flags = PKRAM_JUMP_TRUST_TIMES };
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_region_info info;
+	struct pkram_region_info info = { .jump = PKRAM_JUMP_STATUS_NONE };
 	int r;
 
 	if (!pkram_jump_is_queued(cmd->ctx)) {
 		say_info("the machine is not on its way into a kexec; nothing is armed");
 		return EXIT_DONE;
 	}
-	r = open_region(cmd, &region);
-	if (r == -ENODATA)
-		return EXIT_NOTHING;
+	r = open_staged_region(cmd, &region);
 	if (r == 0)
 		r = pkram_region_get_info(region, &info);
-	if (r < 0)
+	if (r < 0 && r != -ENODATA)
 		return exit_code(r);
 	if (info.jump != PKRAM_JUMP_STATUS_STAGED && info.jump != PKRAM_JUMP_STATUS_ARMED) {
 		say_error("the kernel that is loaded was not staged by 'pkram kexec': the next "

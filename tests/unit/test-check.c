@@ -250,6 +250,62 @@ static void test_content(void **state)
 	pkram_region_close(region);
 }
 
+static void put_zeros(struct sysroot *s, const char *path, size_t size)
+{
+	_cleanup_free_ char *zeros = calloc(size, 1);
+
+	assert_non_null(zeros);
+	sysroot_write(s, path, zeros, size);
+}
+
+/* What units save on the way down has to go where it survives, and to fit there. */
+static void test_units(void **state)
+{
+	struct sysroot *s = *state;
+	_cleanup_free_ char *dir = sysroot_path(s, "/srv"), *none = sysroot_path(s, "/none");
+	struct pkram_later later[] = { { .path = dir }, { .path = none } };
+	const char *const left[] = { dir };
+	struct pkram_stage_options o = { .struct_size = sizeof(o), .saved_later = later,
+					 .n_saved_later = ARRAY_SIZE(later) };
+	struct pkram_save_item item = { .path = dir, .name = dir };
+	struct pkram_region *region = open_region(s);
+	struct store_info info;
+
+	finds(region, NULL, "units", PKRAM_CHECK_OK, "none saves", NULL);
+	put_link(s, "/proc/self", "/proc/self");
+	put_zeros(s, "/srv/a", REGION_SIZE / 2);
+	finds(region, &o, "units", PKRAM_CHECK_OK, "bytes will be saved by units, with room", NULL);
+	later[0].region = "pmem:/dev/pmem0";
+	finds(region, &o, "units", PKRAM_CHECK_OK, "will be saved by units", NULL);
+	later[0].region = "pmem:/dev/pmem7";
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "which holds no container",
+	      "pkram init pmem:/dev/pmem7");
+	later[0].region = region_file;
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "a file, which does not survive the jump",
+	      "/etc/pkram.d");
+	later[0].region = NULL;
+	sysroot_text(s, "/etc/pkram.conf", "region = pmem:/dev/pmem7\n");
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "pmem7, which holds no container", NULL);
+	sysroot_text(s, "/etc/pkram.conf", "");
+
+	/* The older node stays beside the new one, unless it is of an earlier boot. */
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "no room for what units will save",
+	      "pkram rm");
+	assert_int_equal(pkram_stage(region, &o), -EUCLEAN);
+	sysroot_called(s, "");
+	o.leave_behind = left;
+	o.n_leave_behind = 1;
+	finds(region, &o, "units", PKRAM_CHECK_OK, NULL, NULL);
+	o.n_leave_behind = 0;
+	memset(region->boot_id, 0x0b, sizeof(region->boot_id));
+	finds(region, &o, "units", PKRAM_CHECK_OK, "will be saved", NULL);
+	assert_int_equal(store_info(region->store, &info), 0);
+	put_zeros(s, "/srv/b", info.size);
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "no room", "pkram rm");
+	pkram_region_close(region);
+}
+
 /* A configuration of the running kernel, 6.1.0. */
 static void put_config(struct sysroot *s, const char *text)
 {
@@ -488,6 +544,7 @@ int main(void)
 		CHECK_TEST(test_memory),
 		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
+		CHECK_TEST(test_units),
 		CHECK_TEST(test_kexec),
 		CHECK_TEST(test_signature),
 		CHECK_TEST(test_loaded),

@@ -338,19 +338,19 @@ static void test_arm(void **state)
 /* What a unit saves on the way down may have changed until then, but not for the one that arms. */
 static void test_saved_later(void **state)
 {
-	static const char *const names[] = { "tree" };
+	struct pkram_later tree = { 0 };
 	const struct pkram_stage_options later = { .struct_size = sizeof(later),
-						   .saved_later = names, .n_saved_later = 1 };
+						   .saved_later = &tree, .n_saved_later = 1 };
 	const struct pkram_jump_options times = { .struct_size = sizeof(times),
 						  .flags = PKRAM_JUMP_TRUST_TIMES };
-	struct pkram_save_item item = { .name = "tree" };
+	struct pkram_save_item item = { 0 };
 	struct sysroot *s = *state;
 	struct pkram_region *region = open_region(s);
 	_cleanup_free_ char *dir = sysroot_path(s, "/source");
 
 	put_link(s, "/proc/self", "/proc/self");
 	sysroot_text(s, "/source/a", "one");
-	item.path = dir;
+	item.path = item.name = tree.path = dir;
 	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
 	sysroot_text(s, "/source/b", "two");
 	refused(s, region, NULL, -EUCLEAN, "has changed since it was saved");

@@ -18,6 +18,7 @@ $ checks
 | nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
 | writers      ok      no node is being written
 | sources      ok      0 trees compared with what was saved
+| units        ok      none saves when the machine goes down
 | content      ok      not read
 | reservation  ok      the next command line keeps the memory of 1 container
 | other-memory ok      the next command line keeps what the running one does
@@ -42,6 +43,7 @@ $ checks --command-line 'ro memmap=8G!47G'
 | nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
 | writers      ok      no node is being written
 | sources      ok      0 trees compared with what was saved
+| units        ok      none saves when the machine goes down
 | content      ok      not read
 | reservation  fails   pmem:/dev/pmem0: memmap=8G!47G on the next command line is moved against its memory, which is memmap=8G!48G
 |                        -> give the right line with --command-line

@@ -21,6 +21,7 @@ $ pkram check --sysroot m
 | nodes        skipped region comes first
 | writers      skipped region comes first
 | sources      skipped region comes first
+| units        skipped region comes first
 | content      skipped region comes first
 | reservation  skipped region comes first
 | other-memory skipped region comes first

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# needs: root
+# A jump staged on a recorded machine with two regions, by programs that only pretend.
+
+$ . $CLI_SOURCE/tests/cli/machine.sh; unset PKRAM_REGION; mount -t tmpfs tmpfs /run; mkdir bin tree
+$ printf '#!/bin/sh\ncase $* in *-u*) echo 0;; *) echo 1;; esac >%s/m/sys/kernel/kexec_loaded\n' "$PWD" >bin/kexec
+$ printf '#!/bin/sh\necho 1\n' >bin/systemctl; chmod +x bin/*; PATH=$PWD/bin:$PATH
+$ machine crashkernel 48G 4G && machine_more 52G 4G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=4G!48G,4G!52G'; ln -s /proc/self /proc/meminfo m/proc/
+! ln: failed to create symbolic link 'm/proc/meminfo': File exists
+[1]
+$ pmem() { "$@" 2>&1 | sed "s|$loop|/dev/pmem0|g; s|$loop1|/dev/pmem1|g"; return ${PIPESTATUS[0]}; }
+$ units() { pmem pkram --sysroot m -r $loop check | grep -A1 '^units'; }
+
+What a unit is to save, and is still writing, goes to a region of its own. Where that has no container, or is none, nothing could be saved in the end.
+
+$ mkdir -p m/etc/pkram.d; echo 1 >tree/a
+$ unit() { printf 'path = %s\nregion = %s\n' "$PWD/tree" "$1" >m/etc/pkram.d/x.conf; pmem pkram --sysroot m unit restore -q x; }
+$ unit $loop1; units
+| pkram: /dev/pmem1: no container here; 'pkram init' makes one
+| units        fails   DIR/tree: is to be saved into /dev/pmem1, which holds no container
+|                        -> pkram init /dev/pmem1
+$ unit file:$PWD/region; units
+| pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+| units        fails   DIR/tree: is to be saved into file:DIR/region, a file, which does not survive the jump
+|                        -> name reserved memory in the unit's file in /etc/pkram.d
+$ unit $loop1; pmem pkram --sysroot m -r $loop1 init; pmem pkram --sysroot m kexec --load-only
+| pkram: /dev/pmem1: no container here; 'pkram init' makes one
+| pkram: made an empty container in pmem:/dev/pmem1: 14.0 MiB, 9.0 MiB of it for nodes
+| pkram: both pmem:/dev/pmem0 and pmem:/dev/pmem1 hold a container; say which with -r, PKRAM_REGION or 'region =' in /etc/pkram.conf
+[1]
+$ exec 8>>tree/a; units; exec 8>&-
+| units        ok      pmem:/dev/pmem1: 20480 bytes will be saved by units, with room for 9437184
+| content      ok      0 bytes are what was saved
+
+The one jump is staged in both, and whoever arms it knows from where; the next kernel is loaded anew.
+
+$ echo 2 >tree/a; head -c 20M /dev/zero >tree/large; units
+| units        fails   pmem:/dev/pmem1: no room for what units will save: needs 20992000 bytes now, 9437184 are free, and 0 in the older nodes of that name
+|                        -> remove others with 'pkram rm', or name a larger region in /etc/pkram.d
+$ rm tree/large; pmem pkram --sysroot m -r $loop kexec --load-only
+| pkram: running kernel unknown, next kernel 6.1.0-41-amd64 (/boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64)
+| pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
+| pkram: the jump is staged: 'pkram kexec' goes, 'pkram kexec --cancel' does not
+$ mkdir -p m/run/systemd/system; pmem pkram --sysroot m unit arm
+| pkram: DIR/tree: its unit did not save it
+| pkram: the jump is not safe any more: its kernel is unloaded, and the next boot is a cold one, which restores nothing
+[1]
+$ cat m/sys/kernel/kexec_loaded; pmem pkram --sysroot m -r $loop kexec --load-only
+| 0
+| pkram: running kernel unknown, next kernel 6.1.0-41-amd64 (/boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64)
+| pkram: warning: systemd has no systemd-kexec.service: use 'pkram kexec --no-systemd' once services are stopped
+| pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
+| pkram: the jump is staged: 'pkram kexec' goes, 'pkram kexec --cancel' does not
+$ pmem pkram --sysroot m unit save -q x; pmem pkram --sysroot m unit arm
+| pkram: running kernel unknown, next kernel 6.1.0-41-amd64 (/boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64)
+| pkram: pmem:/dev/pmem1: tree DIR/tree, saved AGE
+| pkram: warning: systemd has no systemd-kexec.service: use 'pkram kexec --no-systemd' once services are stopped
+| pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
+| pkram: another kernel is loaded: unloading it
+| pkram: the jump is armed
+$ for l in $loop $loop1; do pkram --sysroot m -r $l --json | grep '"jump"'; done
+|     "jump": "armed",
+|     "jump": "armed",
+
+It is taken back from any region.
+
+$ pkram -r file:region init -q --size 8M; pkram --sysroot m -r file:region kexec --cancel; cat m/sys/kernel/kexec_loaded
+| 0
+! pkram: no jump is staged any more
+$ for l in $loop $loop1; do pkram --sysroot m -r $l --json | grep '"jump"'; done; ls m/run/pkram
+|     "jump": "none"
+|     "jump": "none"
+$ echo 1 >m/sys/kernel/kexec_loaded; pmem pkram --sysroot m unit arm
+| pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
+[1]
+$ machine_end
