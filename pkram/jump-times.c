@@ -70,6 +70,18 @@ static bool tsc_gap(const struct pkram_times *t, uint64_t *ret)
 	return true;
 }
 
+/* Longer than systemd gives a system to go down, and a kernel to start. */
+#define DOWN_MAX (UINT64_C(3600) * 1000000000)
+
+/* The two clocks run apart: where the region is opened late after the start, that grants more. */
+bool jump_is_late(const struct store_jump *j)
+{
+	uint64_t gap, up = le64toh(j->times.claimed);
+
+	return memcmp(j->record.id, j->times.id, 16) == 0 && tsc_gap(&j->times, &gap) &&
+	       gap - up > DOWN_MAX + up / 100;
+}
+
 /* Within what is uncertain, the new kernel did not start before the jump. */
 static uint64_t wall_gap(const struct pkram_jump *a, uint64_t at_least)
 {

@@ -39,6 +39,11 @@ static int claim(void *arg, struct store_jump *jump)
 	j->claimed_at = htole64((uint64_t)machine_now());
 	j->state = htole32(PKRAM_JUMP_CLAIMED);
 	jump_claimed(ctx, jump);
+	if (jump_is_late(jump)) {
+		pkram_log_debug(ctx, "the armed jump was over an hour before this kernel started: "
+				     "another one ran in between");
+		return -EALREADY;
+	}
 	return 0;
 }
 
@@ -53,7 +58,7 @@ int jump_claim(struct store *s)
 	if (!arrived_by(store_ctx(s), &info.jump))
 		return 0;
 	k = store_arrive(s, claim, store_ctx(s));
-	return k == -EALREADY ? 0 : k;
+	return k < 0 ? k == -EALREADY ? 0 : k : 1;
 }
 
 enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint8_t now[16],

@@ -8,7 +8,8 @@
 
 /*
  * Claims an armed jump for this boot when this kernel came by it: its id is on the command line,
- * the machine says that kexec started it, and this is no kdump kernel. Otherwise changes nothing.
+ * the machine says that kexec started it, soon enough after the jump, and this is no kdump kernel.
+ * Otherwise changes nothing. 1: claimed just now; 0.
  */
 int jump_claim(struct store *s);
 
@@ -17,6 +18,11 @@ void jump_staged(struct pkram_ctx *ctx, struct store_jump *j);
 void jump_armed(struct pkram_ctx *ctx, struct store_jump *j);
 void jump_disarmed(struct store_jump *j);
 void jump_claimed(struct pkram_ctx *ctx, struct store_jump *j);
+/*
+ * Of one that is being claimed: whether this kernel started so long after it was armed that another
+ * one must have run in between. Known only where the time stamp counter ran on.
+ */
+bool jump_is_late(const struct store_jump *j);
 
 /* Of a node that `saved` saved, after this arrival, seen from boot `now`. */
 enum pkram_freshness jump_freshness(const struct pkram_jump *arrival, const uint8_t now[16],

@@ -9,7 +9,7 @@
 #include "jump.h"
 #include "kexec.h"
 #include "machine.h"
-#include "op.h"
+#include "op-containers.h"
 
 #define CONF_FILE "/etc/pkram.conf"
 
@@ -293,6 +293,18 @@ int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, cha
 
 /* --- opening --- */
 
+/*
+ * Every container that came by the jump has arrived then. One that is opened only after another
+ * kernel came by kexec, with this one's command line, could not tell that any more.
+ */
+static void claim_others(struct pkram_region *region)
+{
+	struct containers all = { 0 };
+
+	containers_find(region, &all);
+	containers_done(&all);
+}
+
 int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
 		      struct pkram_region **ret_region)
 {
@@ -326,6 +338,8 @@ int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
 		region->read_only = store_region(region->store)->read_only;
 	if (k >= 0 && !region->read_only)
 		k = jump_claim(region->store);
+	if (k > 0)
+		claim_others(region);
 	if (k < 0) {
 		pkram_region_close(region);
 		return k;

@@ -113,7 +113,7 @@ static inline struct pkram_region *open_region(struct sysroot *s)
 	region->ctx = pkram_ref(s->ctx);
 	assert_int_equal(machine_boot_id(s->ctx, region->boot_id), 0);
 	assert_int_equal(store_open(open_bytes(s), &region->store), 0);
-	assert_int_equal(jump_claim(region->store), 0);
+	assert_true(jump_claim(region->store) >= 0);
 	return region;
 }
 

@@ -118,6 +118,35 @@ static void test_void(void **state)
 	assert_false(jump_timeline(&i).known);
 }
 
+/* An hour is too long for a jump, and so is anything above it. */
+static void test_late(void **state)
+{
+	const struct store_info i = landed();
+	struct store_jump j = { .record = i.arrival, .times = i.account.last };
+	const uint64_t hour = UINT64_C(3600) * 1000 * KHZ;
+
+	(void)state;
+	assert_false(jump_is_late(&j));
+	j.times.claimed_tsc = htole64(1000000 + hour);
+	assert_false(jump_is_late(&j));
+	j.times.claimed_tsc = htole64(1000000 + hour + 6 * S / 1000000 * KHZ);
+	assert_true(jump_is_late(&j));
+	j.times.claimed_tsc = htole64(1000000 + 1000 * hour);
+	assert_true(jump_is_late(&j));
+	/* After a month, clocks may be apart by more than an hour. */
+	j.times.claimed = htole64(720 * 3600 * S);
+	j.times.claimed_tsc = htole64(1000000 + 724 * hour);
+	assert_false(jump_is_late(&j));
+	j.times.claimed_tsc = htole64(1000000 + 730 * hour);
+	assert_true(jump_is_late(&j));
+	/* Nobody knows when the counter began, or of which jump this tells. */
+	j.times.tsc_khz = 0;
+	assert_false(jump_is_late(&j));
+	j.times.tsc_khz = htole64(KHZ);
+	j.times.id[0] ^= 1;
+	assert_false(jump_is_late(&j));
+}
+
 /* Whether this machine's CPU has it or not: without the kernel's word it does not count. */
 static void test_stamp(void **state)
 {
@@ -337,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_tsc),
 		cmocka_unit_test(test_wall),
 		cmocka_unit_test(test_void),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test_setup_teardown(test_stamp, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lies, setup, teardown),

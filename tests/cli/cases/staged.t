@@ -73,4 +73,24 @@ $ for l in $loop $loop1; do pkram --sysroot m -r $l --json | grep '"jump"'; done
 $ echo 1 >m/sys/kernel/kexec_loaded; pmem pkram --sysroot m unit arm
 | pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
+
+Whoever opens one region in the next kernel has arrived in all of them: a kexec by hand with the same line makes nothing fresh.
+
+$ echo 3 >tree/a; rm -r m/run/systemd; echo one | pkram --sysroot m -r $loop put -q one; pkram --sysroot m unit restore -q x
+[3]
+$ pmem pkram --sysroot m -r $loop kexec -q --load-only; mkdir -p m/run/systemd/system; pmem pkram --sysroot m unit save -q x; pmem pkram --sysroot m unit arm -q
+| pkram: warning: a kernel is loaded that pkram has not staged: its command line is not known, and rebooting may start it: 'pkram kexec' loads its own in its place; 'kexec -s -u' unloads it
+| pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
+| pkram: warning: systemd has no systemd-kexec.service: use 'pkram kexec --no-systemd' once services are stopped
+| pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
+$ boot() { echo "0000000$1-0000-4000-8000-000000000000" >m/proc/sys/kernel/random/boot_id; echo 208 >m/proc/sys/kernel/bootloader_type; }
+$ sed -i "s/\$/ pkram.jump=$(head -n 1 m/run/pkram/staged)/" m/proc/cmdline; echo 0 >m/sys/kernel/kexec_loaded; rm m/run/pkram/staged
+$ states() { for l in $loop $loop1; do pkram --sysroot m -r $l ls -n -o name,state | tr -s ' '; done; }
+$ cp bytes armed; cp bytes1 armed1; boot 2; pkram --sysroot m -r $loop ls -n -o state; boot 3; states
+| fresh
+| one stale
+| DIR/tree stale
+$ dd if=armed of=$loop conv=fsync status=none; dd if=armed1 of=$loop1 conv=fsync status=none; boot 2; states
+| one fresh
+| DIR/tree fresh
 $ machine_end
