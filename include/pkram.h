@@ -673,13 +673,6 @@ enum pkram_import_flags {
  */
 int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
 		 struct pkram_transfer *ret_transfer);
-/*
- * Whether the file is one that can be imported, as far as it can be told without reading its nodes:
- * for who has yet to make the container that they go to. Changes nothing.
- *
- * -ENODATA: it holds no container; -EINVAL: it is no file; -ENXIO: it was cut.
- */
-int pkram_import_check(struct pkram_ctx *ctx, const char *path);
 
 /* --- the jump ------------------------------------------------------------------------------ */
 

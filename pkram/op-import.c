@@ -52,8 +52,8 @@ static int open_file(struct pkram_ctx *ctx, const char *path, const struct regio
 		k = region_new(ctx, &region_ops_file_io, path, true, &r);
 	if (k < 0)
 		return k;
-	if (own && fstat(r->fd, &st) == 0 && fstat(own->fd, &here) == 0 &&
-	    st.st_dev == here.st_dev && st.st_ino == here.st_ino) {
+	if (fstat(r->fd, &st) == 0 && fstat(own->fd, &here) == 0 && st.st_dev == here.st_dev &&
+	    st.st_ino == here.st_ino) {
 		region_close(r);
 		return log_error_errno(ctx, -EINVAL,
 				       "%s: is the region itself: name a file of 'pkram export'",
@@ -64,16 +64,6 @@ static int open_file(struct pkram_ctx *ctx, const char *path, const struct regio
 		pkram_log_error(ctx,
 				"%s: no container is in it: name a file of 'pkram export'", path);
 	return k;
-}
-
-int pkram_import_check(struct pkram_ctx *ctx, const char *path)
-{
-	struct store *s;
-	int k = open_file(ctx, path, NULL, &s);
-
-	if (k >= 0)
-		store_close(s);
-	return k < 0 ? k : 0;
 }
 
 /* --- what is there already --- */

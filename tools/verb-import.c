@@ -13,24 +13,6 @@ static const struct option_row options[] = {
 	{ NULL },
 };
 
-/* A region without a container gets one, if it holds nothing that is known. */
-static int open_or_init(struct cmd *cmd, const char *path, struct pkram_region **ret_region)
-{
-	int r;
-
-	messages_hold();
-	r = open_region(cmd, ret_region);
-	messages_release(r != -ENODATA);
-	if (r != -ENODATA)
-		return r;
-	r = pkram_import_check(cmd->ctx, path);
-	if (r == 0)
-		r = pkram_region_init(cmd->ctx, cmd->region, NULL);
-	if (r == 0)
-		say_info("made an empty container first: there was none");
-	return r < 0 ? r : open_region(cmd, ret_region);
-}
-
 static int run_import(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
@@ -40,7 +22,7 @@ static int run_import(struct cmd *cmd, int argc, char **argv)
 	(void)argc;
 	if (!*argv[0])
 		return usage_error(cmd, "an empty word is no FILE");
-	r = open_or_init(cmd, argv[0], &region);
+	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
 	progress_begin();

@@ -51,7 +51,10 @@ stage_4() {
 	expect 1 pkram restore --stale --to /run/out
 	says "no region of this machine holds a container"
 	mount_disk
-	expect 0 pkram -r pmem:/dev/pmem0 import /disk/export
+	expect 1 pkram -r pmem:/dev/pmem0 import /disk/export
+	says "'pkram init' makes one"
+	expect 0 pkram -r pmem:/dev/pmem0 init
+	expect 0 pkram import /disk/export
 	says "saved by an earlier boot"
 	expect 3 pkram restore --to /run/out
 	expect 0 pkram restore --stale --to /run/out

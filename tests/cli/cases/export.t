@@ -60,11 +60,10 @@ $ pkram export --json json | tail -n 9
 $ mkdir small; mount -t tmpfs -o size=2M tmpfs small; pkram export small/file; ls small; umount small
 ! pkram: small/file: needs 13070336 bytes, its file system has 2097152
 
-Import: into an empty container, a larger one, one that is made; with all that was, in any number of commits.
+Import: into an empty container, a larger one, one in a file that was there; with all that was, in any number of commits.
 
 $ for size in 64M 200M 17M; do rm -f r; pkram -r file:r init -q --size $size; pkram -r file:r import -q copy; nodes r | cmp - there; pkram -r file:r verify -q; done
-$ rm r; truncate -s 40M r; pkram -r file:r import copy
-! pkram: made an empty container first: there was none
+$ rm r; truncate -s 40M r; pkram -r file:r init -q; pkram -r file:r import copy
 ! pkram: imported 5 nodes: 8 files, 8.4 MiB in T s, RATE
 $ nodes r | cmp - there; pkram -r file:r restore -q --to to2; diff -r a to2$PWD/a && diff -r b to2$PWD/b
 $ pkram -r file:r get nothing | wc -c

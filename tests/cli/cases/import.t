@@ -13,9 +13,10 @@ $ mkdir a; echo one >a/f; first init -q --size 32M; first save -q -n a a; echo s
 $ second -r file:copy ls -n -o name,state | tr -s ' '
 | a stale
 | s stale
-$ head -c 32M /dev/urandom >region; second import copy
-! pkram: file:DIR/region: is not zero and nothing known; written over, as is normal for reserved memory
-! pkram: made an empty container first: there was none
+$ head -c 32M /dev/urandom >region; cp region before; second import copy
+! pkram: file:DIR/region: no container here; 'pkram init' makes one
+[1]
+$ cmp region before; second init -q; second import copy
 ! pkram: 2 nodes were saved by an earlier boot: 'pkram restore --stale' and 'pkram get --stale' serve them
 ! pkram: imported 2 nodes: 2 files, 12.0 KiB in T s, RATE
 $ second restore --to to
@@ -42,11 +43,10 @@ $ first import -q --force copy; first ls -n -o name,state | tr -s ' '
 | a fresh
 | s fresh
 
-A foreign filesystem is not written over; a kdump kernel exports and does not import.
+A container is not made by itself, wherever there is none; a kdump kernel exports and does not import.
 
-$ truncate -s 32M fs; mke2fs -q fs; second -r file:fs import copy
-! pkram: file:DIR/fs: holds ext2; 'pkram init --force' writes over it
-[1]
+$ truncate -s 32M fs; mke2fs -q fs; cp fs before; second -r file:fs import --force copy; cmp fs before
+! pkram: file:fs: no container here; 'pkram init' makes one
 $ touch m2/proc/vmcore; second import --force copy; sha256sum region >before; second export -q dump; sha256sum region | cmp - before
 ! pkram: this is a kdump kernel: pkram changes nothing here
 $ second -r file:dump ls -n -o name
@@ -56,23 +56,25 @@ $ pkram import --force
 ! pkram: import: FILE is missing; see 'pkram import --help'
 [2]
 
-What is no file of export is named, with what to do; the region stays as it is, with a container or without.
+What is no file of export is named, with what to do; the region stays as it is.
 
-$ rm region; pkram init -q --size 16M; cp region before; echo text >text; : >empty; mkfifo fifo; truncate -s 16M bare zero
-$ for f in text empty missing a fifo /dev/zero zero fs; do pkram import $f; pkram -r file:bare import $f; done 2>&1 | uniq
-| pkram: text: 5 bytes are too few for a file of 'pkram export': name another one, or a whole copy
-| pkram: empty: 0 bytes are too few for a file of 'pkram export': name another one, or a whole copy
-| pkram: missing: No such file or directory
-| pkram: a: is no regular file: name one of 'pkram export'
-| pkram: fifo: is no regular file: name one of 'pkram export'
-| pkram: /dev/zero: is no regular file: name one of 'pkram export'
-| pkram: zero: no container is in it: name a file of 'pkram export'
-| pkram: fs: no container is in it: name a file of 'pkram export'
-$ cmp region before; cmp bare zero
-$ head -c 3M copy >cut; head -c 9M copy >longer; for f in cut longer; do pkram import $f; pkram -r file:bare import $f; done 2>&1 | uniq
-| pkram: cut: 3145728 bytes are too few for a file of 'pkram export': name another one, or a whole copy
-| pkram: file:longer: the file was cut: its container was made with 10485760 bytes, 9437184 are here; take a whole copy of it
-$ cmp region before; cmp bare zero
+$ rm region; pkram init -q --size 16M; cp region before; echo text >text; : >empty; mkfifo fifo; truncate -s 16M zero
+$ for f in text empty missing a fifo /dev/zero zero fs; do pkram import $f; done
+! pkram: text: 5 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+! pkram: empty: 0 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+! pkram: missing: No such file or directory
+! pkram: a: is no regular file: name one of 'pkram export'
+! pkram: fifo: is no regular file: name one of 'pkram export'
+! pkram: /dev/zero: is no regular file: name one of 'pkram export'
+! pkram: zero: no container is in it: name a file of 'pkram export'
+! pkram: fs: no container is in it: name a file of 'pkram export'
+[1]
+$ cmp region before
+$ head -c 3M copy >cut; head -c 9M copy >longer; for f in cut longer; do pkram import $f; done
+! pkram: cut: 3145728 bytes are too few for a file of 'pkram export': name another one, or a whole copy
+! pkram: file:longer: the file was cut: its container was made with 10485760 bytes, 9437184 are here; take a whole copy of it
+[1]
+$ cmp region before
 $ poke copy flip data:s; pkram import copy
 ! pkram: s: damaged: 2 bytes at 0 (region offset 0x404000)
 ! pkram: copy: is damaged, and nothing of it is imported: take another copy, or what is whole with 'pkram -r file:copy get' and 'restore'
