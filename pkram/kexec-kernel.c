@@ -217,11 +217,13 @@ static int check_file(struct pkram_ctx *ctx, const char *what, const char *path)
 	}
 	if (stat(full, &st) < 0)
 		r = -errno;
-	else if (!S_ISREG(st.st_mode))
+	else if (!S_ISREG(st.st_mode) || strchr(path, '\n'))
 		r = -EINVAL;
 	if (r < 0)
 		pkram_log_refusal(ctx, remedy, "%s %s: %s", what, path,
-				  r == -EINVAL ? "is no regular file" : strerror(-r));
+				  r != -EINVAL ? strerror(-r) :
+				  S_ISREG(st.st_mode) ? "has a newline in its name" :
+							"is no regular file");
 	return r;
 }
 

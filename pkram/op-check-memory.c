@@ -53,6 +53,10 @@ int check_region(struct check *c)
 
 	if (k >= 0)
 		k = containers_need_own(&c->look, &c->all);
+	if (k >= 0 && strchr(store_region(c->look.store)->spec, '\n')) {
+		pkram_log_refusal(c->ctx, "name it without", "the region's name has a newline");
+		k = -EUCLEAN;
+	}
 	if (k < 0)
 		return k;
 	/* Where the firmware's map is not shown, nothing is described by it. */

@@ -161,6 +161,11 @@ static int check_command_line(struct check *c)
 		r = kexec_effective_line(c->ctx, c->config, c->line, &c->read);
 	if (r < 0)
 		return r;
+	if (strchr(c->line, '\n')) {
+		pkram_log_refusal(c->ctx, "give it as one line", "the next command line has a "
+				  "newline in it");
+		return -EUCLEAN;
+	}
 	if (!names_jump(c->read)) {
 		pkram_log_refusal(c->ctx, "choose one with --kernel that reads its line",
 				  "kernel %s is built to pass over the line that it is given: it "

@@ -8,7 +8,7 @@
 #define STAGED_DIR "/run/pkram"
 #define STAGED_FILE STAGED_DIR "/staged"
 
-/* One line each: id, region, method, kernel, initrd (empty: none), command line. */
+/* A line each, as the checks see to it: id, region, method, kernel, initrd ("": none), command. */
 enum { LINE_ID, LINE_REGION, LINE_METHOD, LINE_KERNEL, LINE_INITRD, LINE_COMMAND, LINES };
 
 static int make_dir(struct pkram_ctx *ctx)
@@ -34,12 +34,6 @@ int staged_write(struct pkram_ctx *ctx, const struct check *c, const char *id)
 	_cleanup_free_ char *text = NULL;
 	int r;
 
-	if (strchr(c->kernel.kernel, '\n') || strchr(initrd, '\n') || strchr(c->line, '\n') ||
-	    strchr(region, '\n')) {
-		pkram_log_error(ctx, "the kernel's name, its initrd's, the region's or the command "
-				     "line has a newline: take it out");
-		return -EINVAL;
-	}
 	if (asprintf(&text, "%s\n%s\n%u\n%s\n%s\n%s\n", id, region,
 		     (unsigned int)c->o->method, c->kernel.kernel, initrd, c->line) < 0) {
 		text = NULL;

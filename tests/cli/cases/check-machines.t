@@ -185,4 +185,47 @@ $ for f in /boot/{dir,empty,text,fifo,zeros,missing,arm64,cut} /dev/zero; do che
 | exit 0
 | kernel       fails   initrd /dev/zero: is no regular file
 |                        -> name another one with --initrd
+$ cp m/boot/vmlinuz-6* m/boot/$'new\nline'; checks --kernel $'/boot/new\nline' --initrd '' | grep -A1 ' fails  '; checks --append $'x="a\nb"' | grep -A1 ' fails  '
+| kernel       fails   kernel /boot/new?line: has a newline in its name
+|                        -> name another one with --kernel
+| command-line fails   the next command line has a newline in it
+|                        -> give it as one line
+
+Where pkram is inside the initrd, it needs the drivers there, too, whatever the system behind it has.
+
+$ initrd() { rm -rf i; mkdir -p i/usr/sbin; : >i/usr/sbin/pkram; for f; do mkdir -p "i/usr/lib/modules/${f%/*}"; : >"i/usr/lib/modules/$f"; done
+>   (cd i && find . | cpio --quiet -o -H newc | gzip >../m/boot/mine); checks --initrd /boot/mine | grep -E -A1 '^initrd|^drivers| fails  |^exit'; }
+$ initrd
+| initrd       ok      /boot/mine: restores by itself: pkram is inside
+| command-line ok      root=UUID=UUID ro quiet crashkernel=512M,high memmap=8G!48G pkram.jump=00000000000000000000000000000000
+| drivers      fails   /boot/mine holds pkram, and not the module nd_e820 that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+|              fails   /boot/mine holds pkram, and not the module nd_pmem that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+| --
+| exit 1
+$ initrd 6.1.0-41-amd64/kernel/drivers/nvdimm/{nd_e820.ko.xz,nd_pmem.ko}
+| initrd       ok      /boot/mine: restores by itself: pkram is inside
+| command-line ok      root=UUID=UUID ro quiet crashkernel=512M,high memmap=8G!48G pkram.jump=00000000000000000000000000000000
+| drivers      ok      kernel 6.1.0-41-amd64 has what the memory needs
+| nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
+| --
+| exit 0
+$ initrd 6.1.0-41-amd64/kernel/drivers/nvdimm/nd_e820.ko
+| initrd       ok      /boot/mine: restores by itself: pkram is inside
+| command-line ok      root=UUID=UUID ro quiet crashkernel=512M,high memmap=8G!48G pkram.jump=00000000000000000000000000000000
+| drivers      fails   /boot/mine holds pkram, and not the module nd_pmem that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+| --
+| exit 1
+$ initrd 6.1.0-40-amd64/kernel/drivers/nvdimm/{nd_e820.ko,nd_pmem.ko}
+| initrd       warning /boot/mine holds modules of another kernel than 6.1.0-41-amd64
+|                        -> name the right one with --initrd
+| --
+| drivers      fails   /boot/mine holds pkram, and not the module nd_e820 that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+|              fails   /boot/mine holds pkram, and not the module nd_pmem that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+| --
+| exit 1
 $ machine_end
