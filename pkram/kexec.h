@@ -208,7 +208,7 @@ int kexec_version_compare(const char *a, const char *b);
 int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret);
 void kexec_versions_free(char **versions);
 /*
- * What the boot loader is set to start (kexec-bootloader.c); version and, where the loader does not
+ * What the boot loader is set to start (kexec-boot.c); version and, where the loader does not
  * say, initrd stay NULL. -ENODATA: the newest kernel; -ENXIO: one that is not known (logged). Where
  * pkram cannot load the boot entry, an error (logged), and what it says.
  */
@@ -236,8 +236,8 @@ char *kexec_grub_setting(struct pkram_ctx *ctx, const char *name);
 /* GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word; NULL: none. */
 const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word);
 /*
- * The command line that GRUB gives to the kernel at its first menu entry (kexec-grub.c), without
- * variables. -ENODATA (not logged): there is no grub.cfg, or no such entry in it.
+ * The command line that GRUB gives to the kernel at its first menu entry (kexec-grub-config.c),
+ * without variables. -ENODATA (not logged): there is no grub.cfg, or no such entry in it.
  */
 int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret);
 /* What a plain reboot would start, or as told; initrd "" stands for none. */

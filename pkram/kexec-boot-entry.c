@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Boot entries, files of the Boot Loader Specification: systemd-boot shows them, and some GRUBs do.
+ */
+#include "kexec-boot.h"
+#include "machine.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+
+static void entry_done(struct boot_entry *e)
+{
+	free(e->id);
+	free(e->sort_key);
+	free(e->version);
+	free(e->kernel);
+	free(e->initrd);
+	free(e->options);
+	*e = (struct boot_entry){ 0 };
+}
+
+void boot_entries_done(struct boot_entries *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		entry_done(&e->v[i]);
+	free(e->v);
+}
+
+/* Paths of an entry start at the partition that holds it; some systems write them from the root. */
+static char *entry_path(struct pkram_ctx *ctx, const char *root, const char *path)
+{
+	char *full;
+
+	if (asprintf(&full, "%s%s%s", root, *path == '/' ? "" : "/", path) < 0)
+		return NULL;
+	if (machine_exists(ctx, full) || !machine_exists(ctx, path))
+		return full;
+	free(full);
+	return strdup(path);
+}
+
+static int entry_set(char **field, char *value)
+{
+	free(*field);
+	*field = value;
+	return value ? 0 : -ENOMEM;
+}
+
+/* Several on one line are GRUB's way, and so are variables, which a plain boot leaves empty. */
+static int entry_add_initrds(struct pkram_ctx *ctx, struct boot_entry *e, const char *root,
+			     char *value)
+{
+	char *save = NULL;
+
+	for (char *v = strtok_r(value, " \t", &save); v; v = strtok_r(NULL, " \t", &save)) {
+		int r;
+
+		if (*v == '$')
+			continue;
+		e->initrds++;
+		r = entry_set(&e->initrd, entry_path(ctx, root, v));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* They may stand on several lines. */
+static int entry_add_options(struct boot_entry *e, const char *value)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%s%s", e->options ? e->options : "", e->options ? " " : "", value) <
+	    0)
+		all = NULL;
+	return entry_set(&e->options, all);
+}
+
+static int entry_add(struct pkram_ctx *ctx, struct boot_entry *e, const char *root, const char *key,
+		     char *value)
+{
+	if (strcmp(key, "sort-key") == 0)
+		return entry_set(&e->sort_key, strdup(value));
+	if (strcmp(key, "version") == 0)
+		return entry_set(&e->version, strdup(value));
+	if (strcmp(key, "linux") == 0)
+		return entry_set(&e->kernel, entry_path(ctx, root, value));
+	if (strcmp(key, "options") == 0)
+		return entry_add_options(e, value);
+	return strcmp(key, "initrd") == 0 ? entry_add_initrds(ctx, e, root, value) : 0;
+}
+
+/* "key value" lines. */
+static int entry_parse(struct pkram_ctx *ctx, struct boot_entry *e, const char *root, char *text)
+{
+	char *save = NULL;
+
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		char *key = l + strspn(l, " \t"), *value = key + strcspn(key, " \t"), *end;
+		int r;
+
+		if (*key == '#' || !*value)
+			continue;
+		*value++ = '\0';
+		value += strspn(value, " \t");
+		end = value + strlen(value);
+		while (end > value && isspace((unsigned char)end[-1]))
+			*--end = '\0';
+		r = entry_add(ctx, e, root, key, value);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "name+LEFT-DONE" and "name+LEFT": tries left and done. */
+static void cut_boot_counter(struct boot_entry *e)
+{
+	char *plus = strrchr(e->id, '+'), *end;
+
+	if (!plus || !isdigit((unsigned char)plus[1]))
+		return;
+	end = plus + 1 + strspn(plus + 1, "0123456789");
+	if (*end == '-')
+		end += 1 + strspn(end + 1, "0123456789");
+	if (*end)
+		return;
+	e->spent = strtoul(plus + 1, NULL, 10) == 0;
+	*plus = '\0';
+}
+
+static int entry_read(struct pkram_ctx *ctx, const char *root, const char *name,
+		      struct boot_entries *all)
+{
+	_cleanup_(entry_done) struct boot_entry e = { 0 };
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	size_t len = strlen(name);
+	int r;
+
+	if (len <= 5 || strcmp(name + len - 5, ".conf") != 0)
+		return 0;
+	if (asprintf(&path, "%s/loader/entries/%s", root, name) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	if (machine_read(ctx, path, &text, NULL) < 0)
+		return 0;
+	e.id = strndup(name, len - 5);
+	if (!e.id)
+		return -ENOMEM;
+	cut_boot_counter(&e);
+	r = entry_parse(ctx, &e, root, text);
+	if (r < 0 || !e.kernel)
+		return r;
+	r = array_grow(&all->v, &all->cap, all->n + 1, sizeof(*all->v));
+	if (r < 0)
+		return r;
+	all->v[all->n++] = e;
+	e = (struct boot_entry){ 0 };
+	return 0;
+}
+
+static int entries_read_dir(struct pkram_ctx *ctx, const char *root, struct boot_entries *all)
+{
+	char path[64];
+	struct dirent *d;
+	int fd, r = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/loader/entries", root);
+	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		return 0;
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (d = readdir(dir)))
+		r = entry_read(ctx, root, d->d_name, all);
+	closedir(dir);
+	return r;
+}
+
+static int compare_strings(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+/* The order of a menu: spent ones last, sort keys before none, then the newest version first. */
+static int menu_order(const void *pa, const void *pb)
+{
+	const struct boot_entry *a = pa, *b = pb;
+	int d;
+
+	if (a->spent != b->spent)
+		return a->spent - b->spent;
+	if (!a->sort_key != !b->sort_key)
+		return !a->sort_key - !b->sort_key;
+	d = compare_strings(a->sort_key, b->sort_key);
+	if (d == 0 && a->sort_key)
+		d = kexec_version_compare(b->version ? b->version : "",
+					  a->version ? a->version : "");
+	return d ? d : kexec_version_compare(b->id, a->id);
+}
+
+int boot_entries_read(struct pkram_ctx *ctx, struct boot_entries *all)
+{
+	static const char *const roots[] = { "/efi", "/boot/efi", "/boot" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		int r = entries_read_dir(ctx, roots[i], all);
+
+		if (r < 0)
+			return r;
+	}
+	if (all->n)
+		qsort(all->v, all->n, sizeof(*all->v), menu_order);
+	return 0;
+}
+
+/* The first entry, in menu order, whose id matches. */
+struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		char with_suffix[300];
+
+		snprintf(with_suffix, sizeof(with_suffix), "%s.conf", all->v[i].id);
+		if (fnmatch(pattern, all->v[i].id, 0) == 0 || fnmatch(pattern, with_suffix, 0) == 0)
+			return &all->v[i];
+	}
+	return NULL;
+}
+
+int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret)
+{
+	pkram_log_info(ctx, "boot entry %s", e->id);
+	ret->kernel = TAKE_PTR(e->kernel);
+	ret->initrd = TAKE_PTR(e->initrd);
+	ret->options = TAKE_PTR(e->options);
+	if (!machine_exists(ctx, ret->kernel)) {
+		pkram_log_error(
+			ctx, "boot entry %s names %s, which is not there: name one with --kernel",
+			e->id, ret->kernel);
+		return -ENOENT;
+	}
+	if (e->initrds > 1) {
+		pkram_log_error(ctx,
+				"boot entry %s has %u initrds, and one can be loaded: join them "
+				"into a file and give it with --kernel %s --initrd FILE",
+				e->id, e->initrds, ret->kernel);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+int boot_cannot_tell(struct pkram_ctx *ctx, const char *loader, const char *wanted)
+{
+	pkram_log_warning(ctx,
+			  "%s is set to start \"%s\", in which no kernel is known: taking the "
+			  "newest one; --kernel names another",
+			  loader, wanted);
+	return -ENXIO;
+}

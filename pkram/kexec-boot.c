@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which boot loader this machine has, and what it would start.
+ */
+#include "kexec-boot.h"
+#include "machine.h"
+
+#include <ctype.h>
+
+static bool has_grub(struct pkram_ctx *ctx)
+{
+	return machine_exists(ctx, "/boot/grub/grub.cfg") ||
+	       machine_exists(ctx, "/boot/grub2/grub.cfg");
+}
+
+static bool is_systemd_boot(const char *loader, bool grub, const struct boot_entries *all)
+{
+	return loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub && all->n;
+}
+
+int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
+{
+	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
+	bool grub = has_grub(ctx);
+	int r;
+
+	r = boot_entries_read(ctx, &all);
+	if (r < 0)
+		return r;
+	if (is_systemd_boot(loader, grub, &all))
+		return boot_systemd_default(ctx, &all, ret);
+	return grub ? boot_grub_default(ctx, &all, ret) : -ENODATA;
+}
+
+int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
+{
+	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
+	bool grub = has_grub(ctx) || machine_exists(ctx, "/etc/default/grub");
+	int r;
+
+	r = boot_entries_read(ctx, &all);
+	if (r < 0)
+		return r;
+	/* Also where GRUB shows boot entries: they are made by kernel-install there. */
+	if (is_systemd_boot(loader, grub, &all) ||
+	    (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
+		*ret = KEXEC_LOADER_ENTRIES;
+	else
+		*ret = grub ? KEXEC_LOADER_GRUB : KEXEC_LOADER_UNKNOWN;
+	return 0;
+}
+
+/* --- the command line that it is set to give --- */
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
+		if ((p == text || isspace((unsigned char)p[-1])) &&
+		    (!p[len] || isspace((unsigned char)p[len])))
+			return true;
+	return false;
+}
+
+/* Whether a "linux" command of grub.cfg has the word; its text is not looked at further. */
+static bool grub_has_word(struct pkram_ctx *ctx, const char *word)
+{
+	_cleanup_free_ char *text = NULL;
+	char *save = NULL;
+
+	if (machine_read(ctx, "/boot/grub/grub.cfg", &text, NULL) < 0 &&
+	    machine_read(ctx, "/boot/grub2/grub.cfg", &text, NULL) < 0)
+		return false;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		l += strspn(l, " \t");
+		if (strncmp(l, "linux", 5) == 0 && has_word(l, word))
+			return true;
+	}
+	return false;
+}
+
+bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
+{
+	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+
+	if (loader == KEXEC_LOADER_GRUB)
+		return grub_has_word(ctx, word);
+	return loader == KEXEC_LOADER_ENTRIES && boot_entries_read(ctx, &all) == 0 && all.n &&
+	       all.v[0].options && has_word(all.v[0].options, word);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files about boot loaders share: boot entries, and what each loader is set to start.
+ */
+#pragma once
+
+#include "kexec.h"
+
+/* --- boot entries of the Boot Loader Specification (kexec-boot-entry.c) --- */
+
+struct boot_entry {
+	char *id;		/* file name less ".conf" and the boot counter */
+	char *sort_key, *version, *kernel, *initrd, *options;
+	unsigned int initrds;
+	bool spent;		/* its boot counter has run out */
+};
+
+/* In the order of a menu. */
+struct boot_entries {
+	struct boot_entry *v;
+	size_t n, cap;
+};
+
+int boot_entries_read(struct pkram_ctx *ctx, struct boot_entries *ret);
+void boot_entries_done(struct boot_entries *e);
+/* The first one whose id matches. */
+struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern);
+/* Moves it to *ret. -ENOENT, -EOPNOTSUPP (logged): pkram cannot load it. */
+int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret);
+/* -ENXIO, logged. */
+int boot_cannot_tell(struct pkram_ctx *ctx, const char *loader, const char *wanted);
+
+/* --- systemd-boot (kexec-boot-systemd.c), GRUB (kexec-boot-grub.c) --- */
+
+#define BOOT_EFI_VAR(name) \
+	"/sys/firmware/efi/efivars/" name "-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
+
+/* A variable of text; malloc'ed, NULL: it is not set. */
+char *boot_efi_var(struct pkram_ctx *ctx, const char *path);
+
+/* As kexec_boot_default(). */
+int boot_systemd_default(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret);
+int boot_grub_default(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret);
