@@ -26,14 +26,15 @@ int machine_open(struct pkram_ctx *ctx, const char *path, int flags)
 
 	if (!full)
 		return -ENOMEM;
-	fd = open(full, flags | O_CLOEXEC | O_NOCTTY);
+	/* Nobody may write into a pipe. */
+	fd = open(full, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }
 
 int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
-				.resolve = RESOLVE_IN_ROOT };
+	int more = flags & O_PATH ? O_CLOEXEC : O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	struct open_how how = { .flags = (uint64_t)(flags | more), .resolve = RESOLVE_IN_ROOT };
 	_cleanup_close_ int root = -1;
 	int fd;
 
@@ -51,11 +52,17 @@ bool machine_exists(struct pkram_ctx *ctx, const char *path)
 	return full && access(full, F_OK) == 0;
 }
 
-int machine_read_fd(int fd, char **ret_text, size_t *ret_len)
+/* -EOPNOTSUPP: a device or pipe, which need not have an end. */
+static int read_all(int fd, char **ret_text, size_t *ret_len)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0, cap = 0;
+	struct stat st;
 
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EOPNOTSUPP;
 	for (;;) {
 		ssize_t n;
 		int r = array_grow(&text, &cap, len + 4096, 1);
@@ -71,11 +78,8 @@ int machine_read_fd(int fd, char **ret_text, size_t *ret_len)
 		if (len > FILE_MAX)
 			return -EFBIG;
 	}
-	if (len && text[len - 1] == '\n')
-		len--;
 	text[len] = '\0';
-	if (ret_len)
-		*ret_len = len;
+	*ret_len = len;
 	*ret_text = TAKE_PTR(text);
 	return 0;
 }
@@ -83,8 +87,35 @@ int machine_read_fd(int fd, char **ret_text, size_t *ret_len)
 int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len)
 {
 	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
+	size_t len;
+	int r = fd < 0 ? fd : read_all(fd, ret_text, &len);
 
-	return fd < 0 ? fd : machine_read_fd(fd, ret_text, ret_len);
+	if (r < 0)
+		return r;
+	if (len && (*ret_text)[len - 1] == '\n')
+		(*ret_text)[--len] = '\0';
+	if (ret_len)
+		*ret_len = len;
+	return 0;
+}
+
+int machine_read_text(struct pkram_ctx *ctx, const char *path, char **ret_text)
+{
+	_cleanup_close_ int fd = machine_open_inside(ctx, path, O_RDONLY);
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = fd < 0 ? fd : read_all(fd, &text, &len);
+
+	if (r == -ENOENT)
+		return r;
+	if (r == -EOPNOTSUPP || r == -ENXIO || (r == 0 && strlen(text) != len)) {
+		pkram_log_error(ctx, "%s: not a file of text", path);
+		return -EUCLEAN;
+	}
+	if (r < 0)
+		return log_error_errno(ctx, r, "%s: %m", path);
+	*ret_text = TAKE_PTR(text);
+	return 0;
 }
 
 int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret)

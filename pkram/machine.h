@@ -12,13 +12,21 @@ struct work_cpus;
 
 /* --- files of the machine (machine.c) --- */
 
-/* Opens `path` ("/proc/cmdline") below the sysroot. */
+/* Opens `path` ("/proc/cmdline") below the sysroot; does not wait at a pipe. */
 int machine_open(struct pkram_ctx *ctx, const char *path, int flags);
 /* The same where it will be written: no link leads out of the sysroot. */
 int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags);
-/* Reads a small file whole, without its last newline; NUL-terminated, `ret_len` may be NULL. */
+/*
+ * Reads a small file whole, without its last newline; NUL-terminated, `ret_len` may be NULL.
+ * -EOPNOTSUPP: it is no plain file.
+ */
 int machine_read(struct pkram_ctx *ctx, const char *path, char **ret_text, size_t *ret_len);
-int machine_read_fd(int fd, char **ret_text, size_t *ret_len);
+/*
+ * The same of a file of settings, with its last newline; no link leads out of the sysroot. -ENOENT:
+ * there is none; other failures are logged, -EUCLEAN where it is no text (a device, a pipe, NUL
+ * bytes in it).
+ */
+int machine_read_text(struct pkram_ctx *ctx, const char *path, char **ret_text);
 int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret);
 bool machine_exists(struct pkram_ctx *ctx, const char *path);
 /*

@@ -7,34 +7,15 @@
 #include "machine.h"
 #include "op-plan.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 /* --- files --- */
 
 int op_plan_read_text(struct pkram_ctx *ctx, const char *path, char **ret)
 {
-	_cleanup_close_ int fd = machine_open_inside(ctx, path, O_RDONLY);
-	_cleanup_free_ char *text = NULL;
-	struct stat st;
-	size_t len;
 	int r;
 
 	*ret = NULL;
-	if (fd == -ENOENT)
-		return 0;
-	r = fd < 0 ? fd : machine_read_fd(fd, &text, &len);
-	if (r == 0 && fstat(fd, &st) < 0)
-		r = -errno;
-	if (r == 0 && strlen(text) != len)
-		r = -EUCLEAN;	/* no text */
-	if (r < 0)
-		return log_error_errno(ctx, r, "%s: %m", path);
-	if ((uint64_t)st.st_size <= len) {
-		*ret = TAKE_PTR(text);
-		return 0;
-	}
-	return asprintf(ret, "%s\n", text) < 0 ? -ENOMEM : 0;
+	r = machine_read_text(ctx, path, ret);
+	return r == -ENOENT ? 0 : r;
 }
 
 static bool same_text(const char *a, const char *b)

@@ -118,6 +118,32 @@ static void test_replace(void **state)
 	assert_int_equal(rmdir(full), 0);
 }
 
+/* What is no file of text is neither waited for nor read without end. */
+static void test_no_text(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ char *pipe = machine_path(f->ctx, "/etc/pipe"),
+			    *zero = machine_path(f->ctx, "/etc/zero"), *text = NULL;
+
+	put(f, "/etc/file", "a\n\n");
+	assert_int_equal(machine_read_text(f->ctx, "/etc/file", &text), 0);
+	assert_string_equal(text, "a\n\n");
+	free(TAKE_PTR(text));
+	assert_int_equal(machine_read_text(f->ctx, "/etc/none", &text), -ENOENT);
+	assert_int_equal(machine_read_text(f->ctx, "/etc", &text), -EUCLEAN);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(machine_read_text(f->ctx, "/etc/pipe", &text), -EUCLEAN);
+	assert_int_equal(machine_read(f->ctx, "/etc/pipe", &text, NULL), -EOPNOTSUPP);
+	put(f, "/etc/zero", "");
+	assert_int_equal(truncate(zero, 1), 0);
+	assert_int_equal(machine_read_text(f->ctx, "/etc/zero", &text), -EUCLEAN);
+	assert_int_equal(truncate(zero, INT64_C(1) << 40), 0);
+	assert_int_equal(machine_read_text(f->ctx, "/etc/zero", &text), -EFBIG);
+	assert_null(text);
+	pkram_set_sysroot(f->ctx, "");
+	assert_int_equal(machine_read_text(f->ctx, "/dev/zero", &text), -EUCLEAN);
+}
+
 /* Links, of directories and files, stay on the recorded machine. */
 static void test_replace_links(void **state)
 {
@@ -353,6 +379,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replace_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_boot_id, setup, teardown),
