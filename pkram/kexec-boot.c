@@ -5,8 +5,6 @@
 #include "kexec-boot.h"
 #include "machine.h"
 
-#include <ctype.h>
-
 static bool has_grub(struct pkram_ctx *ctx)
 {
 	return machine_exists(ctx, "/boot/grub/grub.cfg") ||
@@ -54,40 +52,13 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 
 /* --- the command line that it is set to give --- */
 
-static bool has_word(const char *text, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = strstr(text, word); p; p = strstr(p + 1, word))
-		if ((p == text || isspace((unsigned char)p[-1])) &&
-		    (!p[len] || isspace((unsigned char)p[len])))
-			return true;
-	return false;
-}
-
-/* Whether a "linux" command of grub.cfg has the word; its text is not looked at further. */
-static bool grub_has_word(struct pkram_ctx *ctx, const char *word)
-{
-	_cleanup_free_ char *text = NULL;
-	char *save = NULL;
-
-	if (machine_read(ctx, "/boot/grub/grub.cfg", &text, NULL) < 0 &&
-	    machine_read(ctx, "/boot/grub2/grub.cfg", &text, NULL) < 0)
-		return false;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		l += strspn(l, " \t");
-		if (strncmp(l, "linux", 5) == 0 && has_word(l, word))
-			return true;
-	}
-	return false;
-}
-
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
 
 	if (loader == KEXEC_LOADER_GRUB)
-		return grub_has_word(ctx, word);
+		return kexec_grub_has_word(ctx, word);
 	return loader == KEXEC_LOADER_ENTRIES && boot_entries_read(ctx, &all) == 0 && all.n &&
-	       all.v[0].options && has_word(all.v[0].options, word);
+	       all.v[0].options &&
+	       kexec_line_find(all.v[0].options, word, strlen(word), NULL);
 }

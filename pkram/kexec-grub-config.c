@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The "linux" commands of grub.cfg. The file is a program; of it, only these are read, as they are
- * written there: what variables would add at the boot is not known.
+ * written there.
  */
 #include "kexec.h"
 #include "machine.h"
@@ -13,60 +13,58 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The command's words, less quotes and escapes; a word that is a variable goes. */
-static void unquote(char *s)
+/* "linux PATH WORDS" (linux16, linuxefi), less quotes; -ENODATA: no more of them. */
+static int next_command(const char **text, char **ret)
 {
-	char *to = s, quote = '\0';
-
-	while (*s) {
-		if (!quote && *s == '$' && (to[-1] == ' ' || to[-1] == '\t')) {
-			s += strcspn(s, " \t");
-		} else if (*s == '\\' && quote != '\'' && s[1]) {
-			*to++ = s[1];
-			s += 2;
-		} else if ((*s == '"' || *s == '\'') && (!quote || quote == *s)) {
-			quote = quote ? '\0' : *s;
-			s++;
-		} else {
-			*to++ = *s++;
-		}
+	for (const char *l = *text; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
+		l += strspn(l, " \t");
+		if (strncmp(l, "linux", 5) != 0)
+			continue;
+		*text = l;
+		return kexec_grub_words(text, ret);
 	}
-	*to = '\0';
+	return -ENODATA;
 }
 
-/* "linux PATH WORDS" (linux16, linuxefi): whether PATH is this kernel's; its words then. */
-static const char *words_for(char *line, const char *kernel)
+/* The words of the first command that fits: for this kernel, with this word; NULL: any. */
+static int find_command(struct pkram_ctx *ctx, const char *kernel, const char *word, char **ret)
 {
-	char *path = line + strspn(line, " \t"), *words;
+	_cleanup_free_ char *config = NULL;
+	const char *text;
+	int r = machine_read_text(ctx, "/boot/grub/grub.cfg", &config);
 
-	if (strncmp(path, "linux", 5) != 0)
-		return NULL;
-	path += strcspn(path, " \t");
-	if (!*path)
-		return NULL;
-	unquote(path + 1);
-	path += strspn(path, " \t");
-	words = path + strcspn(path, " \t");
-	if (*words)
-		*words++ = '\0';
-	return strcmp(base_name(path), base_name(kernel)) == 0 ? words : NULL;
-}
+	if (r == -ENOENT)
+		r = machine_read_text(ctx, "/boot/grub2/grub.cfg", &config);
+	text = config;
+	while (r == 0) {
+		_cleanup_free_ char *line = NULL;
+		char *path, *words;
 
-int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret)
-{
-	_cleanup_free_ char *text = NULL;
-	char *save = NULL;
-
-	if (machine_read(ctx, "/boot/grub/grub.cfg", &text, NULL) < 0 &&
-	    machine_read(ctx, "/boot/grub2/grub.cfg", &text, NULL) < 0)
-		return -ENODATA;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		const char *words = words_for(l, kernel);
-
-		if (!words)
+		r = next_command(&text, &line);
+		if (r < 0)
+			return r;
+		path = line + strcspn(line, " ");
+		path += *path == ' ';
+		words = path + strcspn(path, " ");
+		if (*words)
+			*words++ = '\0';
+		if ((kernel && strcmp(base_name(path), base_name(kernel)) != 0) ||
+		    (word && !kexec_line_find(words, word, strlen(word), NULL)))
 			continue;
 		*ret = strdup(words);
 		return *ret ? 0 : -ENOMEM;
 	}
-	return -ENODATA;
+	return r == -ENOMEM ? r : -ENODATA;
+}
+
+int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret)
+{
+	return find_command(ctx, kernel, NULL, ret);
+}
+
+bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word)
+{
+	_cleanup_free_ char *line = NULL;
+
+	return find_command(ctx, NULL, word, &line) == 0;
 }

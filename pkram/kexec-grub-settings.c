@@ -4,7 +4,7 @@
  * run. They are not run here, but read as far as they set variables to text and to other variables;
  * what a command would print is left out.
  */
-#include "kexec.h"
+#include "kexec-grub.h"
 #include "machine.h"
 
 #include <ctype.h>
@@ -169,7 +169,7 @@ static bool may_set(const char *line, size_t len, const char *name)
 	return false;
 }
 
-/* A line that is more than an assignment: "case ...", "[ -e x ] && NAME=..." */
+/* A line that is more than an assignment: "[ -e x ] && NAME=..." */
 static int take_loosely(struct settings *s, const char *line, size_t len)
 {
 	struct variable *var = s->loosely ? find(s, s->loosely, strlen(s->loosely)) : NULL;
@@ -180,9 +180,33 @@ static int take_loosely(struct settings *s, const char *line, size_t len)
 	if (asprintf(&value, "%s %.*s", var ? var->value : "", (int)len, line) < 0)
 		return -ENOMEM;
 	for (char *q = value + strlen(value) - len; *q; q++)
-		if (strchr("\"';", *q))
+		if (strchr("\"'`;(){}|&<>", *q))
 			*q = ' ';
 	return set(s, s->loosely, strlen(s->loosely), value);
+}
+
+/* 1: it was one. */
+static int take_replacement(struct settings *s, const char *line, size_t len)
+{
+	_cleanup_(grub_replacement_done) struct grub_replacement rep = { 0 };
+	struct variable *var;
+	char *value;
+	int r;
+
+	if (!grub_replaces(line, len, &rep))
+		return 0;
+	var = find(s, rep.variable, strlen(rep.variable));
+	r = var ? grub_replace(&rep, var->value, &value) : 0;
+	if (r == 0 && var)
+		r = set(s, rep.variable, strlen(rep.variable), value);
+	return r < 0 ? r : 1;
+}
+
+static int take_command(struct settings *s, const char *line, size_t len)
+{
+	int r = take_replacement(s, line, len);
+
+	return r == 0 ? take_loosely(s, line, len) : MIN(r, 0);
 }
 
 static int take_text(struct settings *s, const char *p)
@@ -198,7 +222,7 @@ static int take_text(struct settings *s, const char *p)
 			r = take_assignment(s, &p, len);
 		} else {
 			len = strcspn(p, "\n");
-			r = take_loosely(s, p, len);
+			r = take_command(s, p, len);
 			p += len;
 		}
 	}
@@ -208,8 +232,11 @@ static int take_text(struct settings *s, const char *p)
 static int take_file(struct pkram_ctx *ctx, const char *path, struct settings *s)
 {
 	_cleanup_free_ char *text = NULL;
+	int r = machine_read_text(ctx, path, &text);
 
-	return machine_read(ctx, path, &text, NULL) < 0 ? 0 : take_text(s, text);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return take_text(s, text);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -217,19 +244,38 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* In the order of grub-mkconfig. */
-static int take_files(struct pkram_ctx *ctx, struct settings *s)
+bool kexec_grub_reads_dropins(struct pkram_ctx *ctx)
+{
+	static const char *const scripts[] = { "/usr/sbin/grub-mkconfig", "/usr/bin/grub-mkconfig",
+					       "/usr/sbin/grub2-mkconfig",
+					       "/usr/bin/grub2-mkconfig" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		_cleanup_free_ char *text = NULL;
+
+		if (machine_read(ctx, scripts[i], &text, NULL) == 0)
+			return strstr(text, "default/grub.d") != NULL;
+	}
+	return machine_exists(ctx, GRUB_DIR);
+}
+
+/* As "*.cfg" of a shell. */
+static bool is_dropin(const char *name)
+{
+	return fnmatch("*.cfg", name, FNM_PERIOD) == 0;
+}
+
+static int take_dropins(struct pkram_ctx *ctx, struct settings *s)
 {
 	_cleanup_free_ char *dir = machine_path(ctx, GRUB_DIR);
 	struct dirent **files = NULL;
-	int n = dir ? scandir(dir, &files, NULL, by_name) : 0;
-	int r = take_file(ctx, GRUB_FILE, s);
+	int n = dir ? scandir(dir, &files, NULL, by_name) : 0, r = 0;
 
 	for (int i = 0; i < n; i++) {
 		char path[sizeof(GRUB_DIR) + sizeof(files[0]->d_name) + 1];
 
 		snprintf(path, sizeof(path), GRUB_DIR "/%s", files[i]->d_name);
-		if (r == 0 && fnmatch("*.cfg", files[i]->d_name, 0) == 0)
+		if (r == 0 && is_dropin(files[i]->d_name))
 			r = take_file(ctx, path, s);
 		free(files[i]);
 	}
@@ -237,25 +283,77 @@ static int take_files(struct pkram_ctx *ctx, struct settings *s)
 	return r;
 }
 
-char *kexec_grub_setting(struct pkram_ctx *ctx, const char *name)
+/* In the order of grub-mkconfig. */
+static int take_files(struct pkram_ctx *ctx, struct settings *s)
 {
-	_cleanup_(settings_done) struct settings s = { 0 };
-	struct variable *var = take_files(ctx, &s) < 0 ? NULL : find(&s, name, strlen(name));
+	int r = take_file(ctx, GRUB_FILE, s);
 
-	return var ? TAKE_PTR(var->value) : NULL;
+	return r == 0 && kexec_grub_reads_dropins(ctx) ? take_dropins(ctx, s) : r;
 }
 
-const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word)
+static int read_variable(struct pkram_ctx *ctx, const char *name, bool loosely, char **ret)
 {
-	static const char *const names[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+	_cleanup_(settings_done) struct settings s = { .loosely = loosely ? name : NULL };
+	struct variable *var;
+	int r = take_files(ctx, &s);
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		_cleanup_(settings_done) struct settings s = { .loosely = names[i] };
-		struct variable *var = take_files(ctx, &s) < 0 ?
-					       NULL : find(&s, names[i], strlen(names[i]));
+	if (r < 0)
+		return r;
+	var = find(&s, name, strlen(name));
+	if (!var)
+		return -ENODATA;
+	*ret = TAKE_PTR(var->value);
+	return 0;
+}
 
-		if (var && kexec_line_find(var->value, word, strlen(word), NULL))
-			return names[i];
+char *kexec_grub_setting(struct pkram_ctx *ctx, const char *name)
+{
+	char *value;
+
+	return read_variable(ctx, name, false, &value) < 0 ? NULL : value;
+}
+
+/* --- the command line --- */
+
+static const char *const line_variables[] = { "GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT" };
+
+static int words_of(struct pkram_ctx *ctx, const char *name, char **ret)
+{
+	_cleanup_free_ char *value = NULL;
+	int r = read_variable(ctx, name, true, &value);
+	const char *text = value;
+
+	return r == 0 ? kexec_grub_words(&text, ret) : r;
+}
+
+int kexec_grub_settings_line(struct pkram_ctx *ctx, char **ret)
+{
+	_cleanup_free_ char *first = NULL, *second = NULL;
+	int r = words_of(ctx, line_variables[0], &first);
+
+	if (r == 0 || r == -ENODATA)
+		r = words_of(ctx, line_variables[1], &second);
+	if (r < 0 && (r != -ENODATA || !first))
+		return r;
+	if (asprintf(ret, "%s%s%s", first ? first : "", first && second ? " " : "",
+		     second ? second : "") >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int kexec_grub_variable(struct pkram_ctx *ctx, const char *word, const char **ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(line_variables); i++) {
+		_cleanup_free_ char *line = NULL;
+		int r = words_of(ctx, line_variables[i], &line);
+
+		if (r < 0 && r != -ENODATA)
+			return r;
+		if (r == 0 && kexec_line_find(line, word, strlen(word), NULL)) {
+			*ret = line_variables[i];
+			return 0;
+		}
 	}
-	return NULL;
+	return -ENODATA;
 }

@@ -225,21 +225,52 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
  * variables of the boot loader.
  */
 int kexec_boot_line(struct pkram_ctx *ctx, char **ret);
-/* Whether it is set to give the word to a kernel (to the first of the boot entries); `word` as it
- * stands in its files. */
+/* Whether it is set to give the word to a kernel (to the first of the boot entries). */
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);
+/* --- what boot entries are made of (kexec-boot-install.c) --- */
+
+#define KEXEC_INSTALL_FILE "/etc/kernel/cmdline"
+
+/* What kernel-install would take: that file's text, else another's, else the running line. */
+int kexec_install_read(struct pkram_ctx *ctx, char **ret_text);
+/*
+ * The line that it makes of the text; `comments`: as before systemd 257, where a line that begins
+ * with '#' is no comment. malloc'ed, NULL: no memory.
+ */
+char *kexec_install_line(const char *text, bool comments);
+
+/* --- what grub.cfg is made of, and what it says (kexec-grub-settings.c, ...) --- */
+
 /*
  * A variable of /etc/default/grub and the files beside it (kexec-grub-settings.c); malloc'ed, NULL:
- * it is not set.
+ * it is not set, or they cannot be read (logged).
  */
 char *kexec_grub_setting(struct pkram_ctx *ctx, const char *name);
-/* GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word; NULL: none. */
-const char *kexec_grub_variable(struct pkram_ctx *ctx, const char *word);
 /*
- * The command line that GRUB gives to the kernel at its first menu entry (kexec-grub-config.c),
- * without variables. -ENODATA (not logged): there is no grub.cfg, or no such entry in it.
+ * GRUB_CMDLINE_LINUX or ..._DEFAULT, whichever is set to have the word, as the kernel sees it.
+ * -ENODATA: none; other failures are logged.
+ */
+int kexec_grub_variable(struct pkram_ctx *ctx, const char *word, const char **ret);
+/* All words of both, as they come to the kernel. Failures as above. */
+int kexec_grub_settings_line(struct pkram_ctx *ctx, char **ret);
+/* Whether grub-mkconfig reads /etc/default/grub.d: Debian's does, the original does not. */
+bool kexec_grub_reads_dropins(struct pkram_ctx *ctx);
+/*
+ * The line of the settings that puts `new` in the place of `old` in a variable, both as GRUB's
+ * language has them, without "'" (kexec-grub-replace.c); malloc'ed.
+ */
+int kexec_grub_replacing(const char *variable, const char *old, const char *new, char **ret);
+/*
+ * The command line that GRUB gives to the kernel at its first menu entry (kexec-grub-config.c).
+ * -ENODATA: there is no grub.cfg that can be read, or no such entry in it.
  */
 int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret);
+bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word);
+/*
+ * The words of the first command in a text of GRUB's language, as they come to a kernel
+ * (kexec-grub-words.c); *text then stands behind it. Variables are taken for empty.
+ */
+int kexec_grub_words(const char **text, char **ret);
 /* What a plain reboot would start, or as told; initrd "" stands for none. */
 int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *initrd,
 			struct kexec_kernel *ret);

@@ -42,55 +42,83 @@ static int check_line(struct check *c, struct pkram_ctx *quiet, const char *line
 	return bad;
 }
 
-/* What makes the boot loader's files anew should know of the word, too. */
-static void check_source_of_words(struct check *c, const char *line)
+static int warn_unknown(struct check *c, const char *what)
 {
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+		       "see to it that the boot loader gives it the memmap= words",
+		       "cannot tell which command line %s", what);
+	return 0;
+}
+
+/* What makes grub.cfg anew should know of the words, too. */
+static int check_settings(struct check *c, struct pkram_ctx *quiet, const char *line)
+{
+	static const char *const remedies[] = {
+		"add it to GRUB_CMDLINE_LINUX in /etc/default/grub",
+		"add it to GRUB_CMDLINE_LINUX=\"...\" in /etc/default/grub with \\\\\\$ for $",
+	};
+	_cleanup_free_ char *set = NULL;
 	struct kexec_word w;
+	int r;
 
 	if (!machine_exists(c->ctx, "/etc/default/grub"))
-		return;
-	while (kexec_param_next(&line, &w)) {
-		char word[KEXEC_MEMMAP_TEXT];
+		return 0;
+	r = kexec_grub_settings_line(quiet, &set);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 && r != -ENODATA)
+		return warn_unknown(c, "the next update-grub makes: /etc/default/grub, or a file "
+				       "beside it, cannot be read");
+	while (kexec_param_next(&line, &w))
+		if (kexec_word_named(&w, "memmap") &&
+		    !kexec_line_find(set ? set : "", w.raw, w.raw_len, NULL))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+				       memchr(w.raw, '$', w.raw_len) ? remedies[1] : remedies[0],
+				       "%.*s stands in grub.cfg, and not in /etc/default/grub: the "
+				       "next update-grub drops it", (int)w.raw_len, w.raw);
+	return 0;
+}
 
-		/* GRUB's files need escapes before a '$'. */
-		if (!kexec_word_named(&w, "memmap") || w.raw_len >= sizeof(word) ||
-		    memchr(w.raw, '$', w.raw_len))
-			continue;
-		snprintf(word, sizeof(word), "%.*s", (int)w.raw_len, w.raw);
-		if (kexec_grub_variable(c->ctx, word))
-			continue;
-		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
-			       "add it to GRUB_CMDLINE_LINUX in /etc/default/grub",
-			       "%s stands in grub.cfg, and not in /etc/default/grub: the next "
-			       "update-grub drops it", word);
+/* What boot entries are made of, as either systemd reads it. */
+static int check_install(struct check *c, struct pkram_ctx *quiet)
+{
+	static const char where[] = KEXEC_INSTALL_FILE ", of kernels to come,";
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (!machine_exists(c->ctx, KEXEC_INSTALL_FILE))
+		return 0;
+	r = kexec_install_read(quiet, &text);
+	if (r < 0)
+		return r == -ENOMEM ? r : warn_unknown(c, "kernels to come get: "
+						       KEXEC_INSTALL_FILE " cannot be read");
+	for (int comments = 0; comments < 2 && r == 0; comments++) {
+		_cleanup_free_ char *line = kexec_install_line(text, comments);
+
+		r = line ? check_line(c, quiet, line, where) : -ENOMEM;
 	}
+	return r;
 }
 
 static int check_loader(struct check *c, struct pkram_ctx *quiet)
 {
-	_cleanup_free_ char *line = NULL, *installed = NULL;
+	_cleanup_free_ char *line = NULL;
 	enum kexec_loader loader;
 	int r, bad = 0;
 
 	r = kexec_boot_loader(quiet, &loader);
 	if (r == 0)
 		r = kexec_boot_line(quiet, &line);
-	if (r == -ENODATA) {
-		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
-			       "see to it that the boot loader gives it the memmap= words",
-			       "cannot tell which command line the boot loader gives to the next "
-			       "kernel");
-		return 0;
-	}
+	if (r == -ENODATA)
+		return warn_unknown(c, "the boot loader gives to the next kernel");
 	if (r < 0)
 		return r;
 	r = check_line(c, quiet, line, "the boot loader");
 	bad |= r;
 	if (r == 0 && loader == KEXEC_LOADER_GRUB)
-		check_source_of_words(c, line);
-	if (r >= 0 && loader == KEXEC_LOADER_ENTRIES &&
-	    machine_read(c->ctx, "/etc/kernel/cmdline", &installed, NULL) == 0) {
-		r = check_line(c, quiet, installed, "/etc/kernel/cmdline, of kernels to come,");
+		r = check_settings(c, quiet, line);
+	if (r >= 0 && loader == KEXEC_LOADER_ENTRIES) {
+		r = check_install(c, quiet);
 		bad |= r;
 	}
 	if (r >= 0 && !bad)

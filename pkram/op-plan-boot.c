@@ -233,7 +233,7 @@ static int prepare_add(struct pkram_plan_change *c, const struct pkram_plan *pla
 		pkram_log_error(c->ctx, "the region does not fit: nothing to apply");
 		return -ENOSPC;
 	}
-	c->word = strdup(plan->config_word);
+	c->word = strdup(plan->plan.word);
 	r = c->word ? 0 : -ENOMEM;
 	if (r == 0)
 		r = c->loader == KEXEC_LOADER_GRUB ? op_plan_grub_add(c, &plan->plan) :

@@ -54,26 +54,9 @@ int op_plan_grub_words(const char *text, struct op_plan_words *w)
 	return r;
 }
 
-/* Debian's and its relatives' read a directory, others one file. */
-static bool reads_dropins(struct pkram_ctx *ctx)
-{
-	static const char *const scripts[] = { "/usr/sbin/grub-mkconfig", "/usr/bin/grub-mkconfig",
-					       "/usr/sbin/grub2-mkconfig" };
-
-	if (machine_exists(ctx, GRUB_DIR))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
-		_cleanup_free_ char *text = NULL;
-
-		if (machine_read(ctx, scripts[i], &text, NULL) == 0)
-			return strstr(text, "default/grub.d") != NULL;
-	}
-	return false;
-}
-
 const char *op_plan_grub_file(struct pkram_ctx *ctx)
 {
-	return reads_dropins(ctx) ? GRUB_DROPIN : GRUB_FILE;
+	return kexec_grub_reads_dropins(ctx) ? GRUB_DROPIN : GRUB_FILE;
 }
 
 /* As GRUB's own language wants it. */
@@ -93,22 +76,6 @@ int op_plan_grub_form(const char *word, char **ret)
 	return 0;
 }
 
-/* The variable that the line behind a note of the word changes; NULL: no note has it. */
-static const char *noted_variable(const char *text, const char *word)
-{
-	static const char set_default[] = "GRUB_CMDLINE_LINUX_DEFAULT=";
-
-	for (const char *l = text ? text : ""; *l; l = op_plan_next_line(l)) {
-		const char *line = op_plan_next_line(l);
-
-		if (is_note(l) && ends_with(l, note_length(l), word))
-			return memmem(line, op_plan_line_length(line), set_default,
-				      strlen(set_default)) ?
-				       "GRUB_CMDLINE_LINUX_DEFAULT" : "GRUB_CMDLINE_LINUX";
-	}
-	return NULL;
-}
-
 /* The line that adds the word, or puts it in the place of the old one, wherever that stands. */
 static int line_of(const char *v, const char *old_word, const char *word, char **ret)
 {
@@ -122,32 +89,25 @@ static int line_of(const char *v, const char *old_word, const char *word, char *
 		r = op_plan_grub_form(word, &new);
 	if (r < 0)
 		return r;
-	return asprintf(ret,
-			"case \" $%s \" in *' %s '*) %s=\" $%s \"; "
-			"%s=${%s%%%%' %s '*}' %s '${%s#*' %s '};; esac",
-			v, old, v, v, v, v, old, new, v, old) < 0 ? -ENOMEM : 0;
+	return kexec_grub_replacing(v, old, new, ret);
 }
 
 static int variable_of(struct pkram_plan_change *c, const struct kexec_plan *p, const char **ret)
 {
-	_cleanup_free_ char *old = NULL;
 	int r;
 
 	*ret = "GRUB_CMDLINE_LINUX";
 	if (!p->extends)
 		return 0;
-	*ret = noted_variable(c->old, p->extends);
-	r = *ret ? 0 : op_plan_grub_form(p->extends, &old);
-	if (r == 0 && !*ret && !strpbrk(p->extends, "'\\"))
-		*ret = kexec_grub_variable(c->ctx, old);
-	if (r == 0 && !*ret) {
-		pkram_log_error(c->ctx,
-				"%s is on the command line and must become %s, but GRUB's settings "
-				"do not have it in that form: change it by hand",
-				p->extends, p->word);
-		return -EUCLEAN;
-	}
-	return r;
+	r = strpbrk(p->extends, "'\"\\") ? -ENODATA :
+					  kexec_grub_variable(c->ctx, p->extends, ret);
+	if (r != -ENODATA)
+		return r;
+	pkram_log_error(c->ctx,
+			"%s is on the command line and must become %s, but GRUB's settings do not "
+			"have it in that form: change it by hand",
+			p->extends, p->word);
+	return -EUCLEAN;
 }
 
 static int grub_line(struct pkram_plan_change *c, const struct kexec_plan *p, char **ret)

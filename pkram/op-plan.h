@@ -56,7 +56,7 @@ struct pkram_plan_change {
 	char *old, *new;		/* NULL: no file */
 	bool own_dir;			/* its directory is there for it alone */
 	char *old_notes, *new_notes;
-	char *word;			/* that must arrive, as it stands there; NULL: none */
+	char *word;			/* that must arrive; NULL: none */
 	char *diff, *text;
 	struct op_plan_command *commands;
 	size_t n_commands, cap;

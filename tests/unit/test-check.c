@@ -484,6 +484,7 @@ static void test_grub_settings(void **state)
 	/* A word that took the place of another one. */
 	put_grub(s, "memmap=1G!4G,2G!8G");
 	sysroot_remove(s, "/etc/default/grub.d/60.cfg");
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX='quiet memmap=1G!4G'\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, drops, NULL);
 	sysroot_text(s, dropin,
 		     "case \" $GRUB_CMDLINE_LINUX \" in *' memmap=1G!4G '*) "
@@ -514,8 +515,16 @@ static void test_cold_boot(void **state)
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "the next update-grub drops it",
 	      "GRUB_CMDLINE_LINUX");
 	sysroot_text(s, "/etc/default/grub",
-		     "GRUB_CMDLINE_LINUX=\"quiet memmap=1024M!0x100000000\"\n");
+		     "GRUB_CMDLINE_LINUX=\"memmap=1024M!0x100000000 memmap=64K\\$0x18690000\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING,
+	      "memmap=64K$0x18690000 stands in grub.cfg", "\\\\\\$");
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=\"quiet memmap=1024M!0x100000000 "
+					     "memmap=64K\\\\\\$0x18690000\"\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* What GRUB makes of a '$' without its backslash is no such word. */
+	put_grub(s, "memmap=1G!4G memmap=64K$0x18690000");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "does not reserve", NULL);
+	put_grub(s, "\"memmap=1024M!0x100000000\"");
 	/* Boot entries. */
 	sysroot_remove(s, "/boot/grub/grub.cfg");
 	sysroot_remove(s, "/etc/default/grub");

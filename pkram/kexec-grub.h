@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files about GRUB share.
+ */
+#pragma once
+
+#include "kexec.h"
+
+/* --- a word in the place of another (kexec-grub-replace.c) --- */
+
+struct grub_replacement {
+	char *variable, *old, *new;
+};
+
+/* Whether the line is what kexec_grub_replacing() writes. */
+bool grub_replaces(const char *line, size_t len, struct grub_replacement *ret);
+void grub_replacement_done(struct grub_replacement *r);
+/* What it makes of the variable's value; malloc'ed. */
+int grub_replace(const struct grub_replacement *r, const char *value, char **ret);
