@@ -9,17 +9,34 @@
 
 #define BLANKS " \t\n"
 
-int kexec_install_read(struct pkram_ctx *ctx, char **ret_text)
+int kexec_install_base(struct pkram_ctx *ctx, char **ret_text)
 {
-	static const char *const files[] = { KEXEC_INSTALL_FILE, "/usr/lib/kernel/cmdline" };
+	_cleanup_free_ char *line = NULL;
+	int r = machine_read_text(ctx, "/usr/lib/kernel/cmdline", ret_text);
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		int r = machine_read_text(ctx, files[i], ret_text);
+	if (r != -ENOENT)
+		return r;
+	r = kexec_command_line(ctx, NULL, NULL, NULL, &line);
+	if (r < 0)
+		return r;
+	if (asprintf(ret_text, "%s\n", line) >= 0)
+		return 0;
+	*ret_text = NULL;
+	return -ENOMEM;
+}
 
-		if (r != -ENOENT)
-			return r;
+bool kexec_install_keeps_comments(struct pkram_ctx *ctx)
+{
+	static const char *const scripts[] = { "/etc/kernel/install.d/90-loaderentry.install",
+					       "/usr/lib/kernel/install.d/90-loaderentry.install" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
+		_cleanup_free_ char *text = NULL;
+
+		if (machine_read(ctx, scripts[i], &text, NULL) == 0)
+			return !strstr(text, "'^\\s*#'");
 	}
-	return kexec_command_line(ctx, NULL, NULL, NULL, ret_text);
+	return true;
 }
 
 char *kexec_install_line(const char *text, bool comments)

@@ -50,7 +50,35 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 	return 0;
 }
 
+bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader)
+{
+	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+
+	if (loader == KEXEC_LOADER_GRUB)
+		return has_grub(ctx);
+	return loader == KEXEC_LOADER_ENTRIES && boot_entries_read(ctx, &all) == 0 && all.n;
+}
+
 /* --- the command line that it is set to give --- */
+
+int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (loader == KEXEC_LOADER_GRUB)
+		return kexec_grub_settings_line(ctx, ret);
+	if (loader != KEXEC_LOADER_ENTRIES)
+		return -ENODATA;
+	r = machine_read_text(ctx, KEXEC_INSTALL_FILE, &text);
+	if (r == -ENOENT)
+		r = kexec_install_base(ctx, &text);
+	if (r < 0)
+		return r;
+	*ret = kexec_install_line(text, false);
+	return *ret ? 0 : -ENOMEM;
+}
+
 
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
 {

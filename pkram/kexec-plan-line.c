@@ -58,14 +58,16 @@ static void forget_line(struct kexec_plan *p)
 	p->line = p->word = p->extends = NULL;
 }
 
-/* The last memmap= word of the line before `before`. */
-static bool last_memmap(const char *line, const char *before, struct kexec_word *ret)
+/* The last memmap= word of the line before `before` that can be changed. */
+static bool last_memmap(const char *line, const char *settings, const char *before,
+			struct kexec_word *ret)
 {
 	struct kexec_word w;
 	bool found = false;
 
 	while (kexec_param_next(&line, &w) && (!before || w.raw < before))
-		if (w.value && !w.open && kexec_word_named(&w, "memmap")) {
+		if (w.value && !w.open && kexec_word_named(&w, "memmap") &&
+		    (!settings || kexec_line_find(settings, w.raw, w.raw_len, NULL))) {
 			*ret = w;
 			found = true;
 		}
@@ -73,13 +75,13 @@ static bool last_memmap(const char *line, const char *before, struct kexec_word 
 }
 
 /* Joins it to a word that is there, the last one first: a list past four ranges then ends them. */
-static int join_line(struct pkram_ctx *quiet, const char *line, const char *entry,
-		     const struct keeps *keeps, struct kexec_plan *p)
+static int join_line(struct pkram_ctx *quiet, const char *line, const char *settings,
+		     const char *entry, const struct keeps *keeps, struct kexec_plan *p)
 {
 	const char *before = NULL;
 	struct kexec_word w;
 
-	while (last_memmap(line, before, &w)) {
+	while (last_memmap(line, settings, before, &w)) {
 		int r = extend_word(line, &w, entry, p);
 
 		if (r == 0)
@@ -121,16 +123,18 @@ static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 	return 0;
 }
 
-static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet, const char *line,
-		     const struct kexec_memmap *e, const struct keeps *keeps, struct kexec_plan *p)
+static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet,
+		     const struct kexec_plan_machine *m, const struct kexec_memmap *e,
+		     const struct keeps *keeps, struct kexec_plan *p)
 {
+	const char *line = m->line;
 	char word[KEXEC_MEMMAP_TEXT];
 	int r;
 
 	kexec_memmap_word(e, word);
 	r = add_word(quiet, line, word, keeps, p);
 	if (r == -EUCLEAN)
-		r = join_line(quiet, line, word + strlen("memmap="), keeps, p);
+		r = join_line(quiet, line, m->settings, word + strlen("memmap="), keeps, p);
 	/* Says why. */
 	if (r < 0 && r != -ENOMEM)
 		r = add_word(ctx, line, word, keeps, p);
@@ -141,8 +145,9 @@ static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet, const char 
 	return r;
 }
 
-int kexec_plan_line(struct pkram_ctx *ctx, const char *line, const struct kexec_memmaps *maps,
-		    const struct kexec_memmap *region, struct kexec_plan *p)
+int kexec_plan_line(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
+		    const struct kexec_memmaps *maps, const struct kexec_memmap *region,
+		    struct kexec_plan *p)
 {
 	struct kexec_keep keep = { .what = "the planned region", .phys = region->start,
 				   .size = region->size, .kind = (char)region->kind };
@@ -152,9 +157,9 @@ int kexec_plan_line(struct pkram_ctx *ctx, const char *line, const struct kexec_
 
 	if (r < 0)
 		return r;
-	r = collect_keeps(quiet, line, maps, &keep, &keeps);
+	r = collect_keeps(quiet, m->line, maps, &keep, &keeps);
 	if (r == 0)
-		r = make_line(ctx, quiet, line, region, &keeps, p);
+		r = make_line(ctx, quiet, m, region, &keeps, p);
 	if (r < 0)
 		forget_line(p);
 	free(keeps.v);

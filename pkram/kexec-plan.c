@@ -447,7 +447,7 @@ static int plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 	if (r < 0 || !choose(&s, m, wish, p, &at))
 		return r;
 	region = region_memmap(&at, wish->kind);
-	r = kexec_plan_line(ctx, m->line, maps, &region, p);
+	r = kexec_plan_line(ctx, m, maps, &region, p);
 	if (r < 0)
 		return r;
 	p->start = at.start;

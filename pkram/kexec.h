@@ -140,6 +140,7 @@ struct kexec_plan_machine {
 	const struct machine_area *nodes;	/* which memory is whose; n_nodes 0: not known */
 	size_t n_nodes;
 	const char *line;	/* that the word is to be added to */
+	const char *settings;	/* whose words can be changed; NULL: all of the line's */
 	uint64_t boot_room;	/* what firmware and boot loader may use at the top of RAM */
 	bool boots_high;	/* they use memory above 4 GiB, too (UEFI) */
 	uint64_t initrd, initrd_size;	/* where it was put at this boot; 0: not known */
@@ -187,11 +188,12 @@ int kexec_plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 	       const struct kexec_plan_wish *wish, struct kexec_plan *ret);
 void kexec_plan_done(struct kexec_plan *p);
 /*
- * The line with the region on it, every region of `maps` (the line's own) still safe: sets word,
+ * The machine's line with the region on it, every region of `maps` (its own) still safe: sets word,
  * extends, line and kaslr_off (kexec-plan-line.c). Failures as above.
  */
-int kexec_plan_line(struct pkram_ctx *ctx, const char *line, const struct kexec_memmaps *maps,
-		    const struct kexec_memmap *region, struct kexec_plan *p);
+int kexec_plan_line(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
+		    const struct kexec_memmaps *maps, const struct kexec_memmap *region,
+		    struct kexec_plan *p);
 
 /* --- which kernel (kexec-kernel.c) --- */
 
@@ -220,6 +222,13 @@ enum kexec_loader {
 };
 
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
+/* Whether it has files of its own here; it need not be what starts the machine. */
+bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader);
+/*
+ * The words that its settings have for kernels, as these will read them. -ENODATA: none, or they
+ * are not known; other failures are logged.
+ */
+int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret);
 /*
  * The line that it gives to what it is set to start. -ENODATA: it cannot be told, or holds
  * variables of the boot loader.
@@ -231,12 +240,11 @@ bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const 
 
 #define KEXEC_INSTALL_FILE "/etc/kernel/cmdline"
 
-/* What kernel-install would take: that file's text, else another's, else the running line. */
-int kexec_install_read(struct pkram_ctx *ctx, char **ret_text);
-/*
- * The line that it makes of the text; `comments`: as before systemd 257, where a line that begins
- * with '#' is no comment. malloc'ed, NULL: no memory.
- */
+/* The text that kernel-install takes where there is no such file. Failures are logged. */
+int kexec_install_base(struct pkram_ctx *ctx, char **ret_text);
+/* Whether lines that begin with '#' are words to it, as before systemd 257; true: not known. */
+bool kexec_install_keeps_comments(struct pkram_ctx *ctx);
+/* The line that it makes of a text, with or without such lines; malloc'ed, NULL: no memory. */
 char *kexec_install_line(const char *text, bool comments);
 
 /* --- what grub.cfg is made of, and what it says (kexec-grub-settings.c, ...) --- */

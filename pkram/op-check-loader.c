@@ -79,20 +79,20 @@ static int check_settings(struct check *c, struct pkram_ctx *quiet, const char *
 	return 0;
 }
 
-/* What boot entries are made of, as either systemd reads it. */
+/* What boot entries are made of, as it is read or may be. */
 static int check_install(struct check *c, struct pkram_ctx *quiet)
 {
 	static const char where[] = KEXEC_INSTALL_FILE ", of kernels to come,";
+	int readings = 1 + kexec_install_keeps_comments(quiet), r;
 	_cleanup_free_ char *text = NULL;
-	int r;
 
-	if (!machine_exists(c->ctx, KEXEC_INSTALL_FILE))
-		return 0;
-	r = kexec_install_read(quiet, &text);
+	r = machine_read_text(quiet, KEXEC_INSTALL_FILE, &text);
+	if (r == -ENOENT || r == -ENOMEM)
+		return r == -ENOENT ? 0 : r;
 	if (r < 0)
-		return r == -ENOMEM ? r : warn_unknown(c, "kernels to come get: "
-						       KEXEC_INSTALL_FILE " cannot be read");
-	for (int comments = 0; comments < 2 && r == 0; comments++) {
+		return warn_unknown(c, "kernels to come get: " KEXEC_INSTALL_FILE
+				       " cannot be read");
+	for (int comments = 0; comments < readings && r == 0; comments++) {
 		_cleanup_free_ char *line = kexec_install_line(text, comments);
 
 		r = line ? check_line(c, quiet, line, where) : -ENOMEM;

@@ -76,29 +76,17 @@ static void put_diff(FILE *f, const char *path, const struct lines *a, bool no_a
 	put_lines(f, ' ', a, a->n - tail, a->n - tail + end);
 }
 
-int op_plan_diff(const char *path, const char *old, const char *new, char **ret)
+int op_plan_diff(FILE *f, const char *path, const char *old, const char *new)
 {
 	struct lines a = { 0 }, b = { 0 };
-	char *text = NULL;
-	size_t len;
-	FILE *f;
 	int r;
 
 	r = split(old, &a);
 	if (r == 0)
 		r = split(new, &b);
-	f = r == 0 ? open_memstream(&text, &len) : NULL;
-	if (f) {
+	if (r == 0)
 		put_diff(f, path, &a, !old, &b, !new);
-		r = fclose(f) == 0 ? 0 : -ENOMEM;
-	} else {
-		r = r ? r : -ENOMEM;
-	}
 	free(a.v);
 	free(b.v);
-	if (r < 0)
-		free(text);
-	else
-		*ret = text;
 	return r;
 }

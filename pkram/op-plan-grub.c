@@ -44,16 +44,6 @@ static int take_note(const char *line, struct op_plan_words *w)
 	return op_plan_take_note(line + strlen(NOTE), note_length(line) - strlen(NOTE), w);
 }
 
-int op_plan_grub_words(const char *text, struct op_plan_words *w)
-{
-	int r = 0;
-
-	for (const char *l = text ? text : ""; *l && r == 0; l = op_plan_next_line(l))
-		if (is_note(l))
-			r = take_note(l, w);
-	return r;
-}
-
 const char *op_plan_grub_file(struct pkram_ctx *ctx)
 {
 	return kexec_grub_reads_dropins(ctx) ? GRUB_DROPIN : GRUB_FILE;
@@ -92,49 +82,44 @@ static int line_of(const char *v, const char *old_word, const char *word, char *
 	return kexec_grub_replacing(v, old, new, ret);
 }
 
-static int variable_of(struct pkram_plan_change *c, const struct kexec_plan *p, const char **ret)
+static int variable_of(struct pkram_ctx *ctx, const struct kexec_plan *p, const char **ret)
 {
 	int r;
 
 	*ret = "GRUB_CMDLINE_LINUX";
 	if (!p->extends)
 		return 0;
-	r = strpbrk(p->extends, "'\"\\") ? -ENODATA :
-					  kexec_grub_variable(c->ctx, p->extends, ret);
+	r = strpbrk(p->extends, "'\"\\") ? -ENODATA : kexec_grub_variable(ctx, p->extends, ret);
 	if (r != -ENODATA)
 		return r;
-	pkram_log_error(c->ctx,
+	pkram_log_error(ctx,
 			"%s is on the command line and must become %s, but GRUB's settings do not "
-			"have it in that form: change it by hand",
-			p->extends, p->word);
+			"have it in that form: change it by hand", p->extends, p->word);
 	return -EUCLEAN;
-}
-
-static int grub_line(struct pkram_plan_change *c, const struct kexec_plan *p, char **ret)
-{
-	const char *v;
-	int r = variable_of(c, p, &v);
-
-	return r == 0 ? line_of(v, p->extends, p->word, ret) : r;
 }
 
 int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 {
-	const char *old = c->old ? c->old : "";
-	bool open = *old && old[strlen(old) - 1] != '\n';
-	bool no_dir = strcmp(c->path, GRUB_DROPIN) == 0 && !machine_exists(c->ctx, GRUB_DIR);
-	_cleanup_free_ char *line = NULL;
-	int r = grub_line(c, p, &line);
+	_cleanup_free_ char *line = NULL, *note = op_plan_note(p);
+	const char *old, *v;
+	struct op_plan_file *f;
+	bool open, no_dir;
+	int r = note ? op_plan_open(c, op_plan_grub_file(c->ctx), &f) : -ENOMEM;
 
+	if (r == 0)
+		r = variable_of(c->ctx, p, &v);
+	if (r == 0)
+		r = line_of(v, p->extends, p->word, &line);
 	if (r < 0)
 		return r;
-	if (asprintf(&c->new, "%s%s" NOTE "%s%s%s%s\n%s\n", old, open ? "\n" : "",
-		     p->extends ? p->extends : "", p->extends ? OP_PLAN_ARROW : "", p->word,
-		     open ? NOTE_OPEN : no_dir ? NOTE_DIR : "", line) < 0) {
-		c->new = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	old = f->old ? f->old : "";
+	open = *old && old[strlen(old) - 1] != '\n';
+	no_dir = strcmp(f->path, GRUB_DROPIN) == 0 && !machine_exists(c->ctx, GRUB_DIR);
+	if (asprintf(&f->new, "%s%s" NOTE "%s%s\n%s\n", old, open ? "\n" : "", note,
+		     open ? NOTE_OPEN : no_dir ? NOTE_DIR : "", line) >= 0)
+		return 0;
+	f->new = NULL;
+	return -ENOMEM;
 }
 
 /* --- taking it away --- */
@@ -168,7 +153,8 @@ static int is_written(const char *line, const struct op_plan_word *one)
  * Whether the line behind a note goes with it: 1, or 0: somebody else's. -EUCLEAN (logged): it was
  * edited, and still gives the word.
  */
-static int goes_with_note(struct pkram_plan_change *c, const char *note, const char *line)
+static int goes_with_note(struct pkram_ctx *ctx, const char *path, const char *note,
+			  const char *line)
 {
 	_cleanup_(op_plan_words_done) struct op_plan_words w = { 0 };
 	_cleanup_free_ char *form = NULL;
@@ -181,25 +167,25 @@ static int goes_with_note(struct pkram_plan_change *c, const char *note, const c
 	if (r != 0 || !*line || is_note(line))
 		return r;
 	if (line_has(line, w.v[0].word) || line_has(line, form)) {
-		pkram_log_error(c->ctx,
+		pkram_log_error(ctx,
 				"%s: the line behind the note of %s has been edited since: take "
-				"both away by hand", c->path, w.v[0].word);
+				"both away by hand", path, w.v[0].word);
 		return -EUCLEAN;
 	}
-	pkram_log_warning(c->ctx, "%s: the line behind the note of %s is not pkram's, and stays",
-			  c->path, w.v[0].word);
+	pkram_log_warning(ctx, "%s: the line behind the note of %s is not pkram's, and stays",
+			  path, w.v[0].word);
 	return 0;
 }
 
 /* Less all notes and their lines; NULL for a drop-in in which nothing else is. */
-int op_plan_grub_remove(struct pkram_plan_change *c)
+static int remove_notes(struct pkram_ctx *ctx, struct op_plan_file *f)
 {
-	_cleanup_free_ char *out = strdup(c->old);
-	char *p = out, *open = NULL;
+	char *out = strdup(f->old), *p = out, *open = NULL;
 
+	f->new = out;
 	if (!out)
 		return -ENOMEM;
-	for (const char *l = c->old, *next; *l; l = next) {
+	for (const char *l = f->old, *next; *l; l = next) {
 		int r;
 
 		next = op_plan_next_line(l);
@@ -209,8 +195,8 @@ int op_plan_grub_remove(struct pkram_plan_change *c)
 		}
 		if (ends_with(l, op_plan_line_length(l), NOTE_OPEN))
 			open = p;
-		c->own_dir |= ends_with(l, op_plan_line_length(l), NOTE_DIR);
-		r = goes_with_note(c, l, next);
+		f->own_dir |= ends_with(l, op_plan_line_length(l), NOTE_DIR);
+		r = goes_with_note(ctx, f->path, l, next);
 		if (r < 0)
 			return r;
 		if (r > 0)
@@ -220,7 +206,36 @@ int op_plan_grub_remove(struct pkram_plan_change *c)
 	if (open == p && p > out)
 		p--;
 	*p = '\0';
-	if (*out || strcmp(c->path, GRUB_DROPIN) != 0)
-		c->new = TAKE_PTR(out);
+	if (!*out && strcmp(f->path, GRUB_DROPIN) == 0)
+		free(TAKE_PTR(f->new));
+	return 0;
+}
+
+static bool has_note(const char *text)
+{
+	for (const char *l = text ? text : ""; *l; l = op_plan_next_line(l))
+		if (is_note(l))
+			return true;
+	return false;
+}
+
+/* Which of the two was written may have changed since. */
+int op_plan_grub_remove(struct pkram_plan_change *c)
+{
+	static const char *const files[] = { GRUB_FILE, GRUB_DROPIN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct op_plan_file *f;
+		int r = op_plan_open(c, files[i], &f);
+
+		if (r < 0)
+			return r;
+		if (!has_note(f->old))
+			op_plan_leave(c);
+		else
+			r = remove_notes(c->ctx, f);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }

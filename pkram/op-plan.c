@@ -20,7 +20,7 @@
 struct inputs {
 	struct machine_ranges firmware, iomem;
 	struct machine_area *nodes;
-	char *line;
+	char *line, *settings;
 	struct kexec_plan_machine machine;
 };
 
@@ -30,6 +30,7 @@ static void inputs_done(struct inputs *in)
 	machine_ranges_done(&in->iomem);
 	free(in->nodes);
 	free(in->line);
+	free(in->settings);
 }
 
 static int read_maps(struct pkram_ctx *ctx, struct inputs *in)
@@ -47,50 +48,6 @@ static int read_maps(struct pkram_ctx *ctx, struct inputs *in)
 					       "run this as root");
 	if (r < 0 && r != -EUCLEAN && r != -EINVAL)
 		log_error_errno(ctx, r, "cannot read the memory map: %m");
-	return r;
-}
-
-/* The line with a word that was added to the boot loader's settings, but does not run yet. */
-static int add_pending(struct pkram_ctx *ctx, const struct op_plan_word *w, char **line)
-{
-	const char *p = *line;
-	struct kexec_word at;
-	char *now = NULL;
-	int r = 0;
-
-	if (kexec_line_find(*line, w->word, strlen(w->word), NULL))
-		return 0;
-	pkram_log_info(ctx,
-		       "%s is set for the next boot already, and stays; 'pkram plan --remove' "
-		       "takes it back",
-		       w->word);
-	while (w->old && kexec_param_next(&p, &at)) {
-		if (at.raw_len != strlen(w->old) || memcmp(at.raw, w->old, at.raw_len) != 0)
-			continue;
-		if (asprintf(&now, "%.*s%s%s", (int)(at.raw - *line), *line, w->word,
-			     at.raw + at.raw_len) < 0)
-			return -ENOMEM;
-		break;
-	}
-	if (!now)
-		r = kexec_command_line(ctx, *line, w->word, NULL, &now);
-	if (r < 0)
-		return r;
-	free(*line);
-	*line = now;
-	return 0;
-}
-
-/* The running line, as it will be at the next boot. */
-static int read_line(struct pkram_ctx *ctx, enum kexec_loader loader, struct inputs *in)
-{
-	_cleanup_(op_plan_words_done) struct op_plan_words words = { 0 };
-	int r = kexec_command_line(ctx, NULL, NULL, NULL, &in->line);
-
-	if (r == 0)
-		r = op_plan_words(ctx, loader, &words);
-	for (size_t i = 0; i < words.n && r == 0; i++)
-		r = add_pending(ctx, &words.v[i], &in->line);
 	return r;
 }
 
@@ -116,7 +73,7 @@ static int read_inputs(struct pkram_ctx *ctx, const struct pkram_plan_options *o
 	int r = read_maps(ctx, in);
 
 	if (r == 0)
-		r = read_line(ctx, loader, in);
+		r = op_plan_next(ctx, loader, &in->line, &in->settings);
 	if (r == 0)
 		r = machine_node_memory(ctx, &in->nodes, &m->n_nodes);
 	if (r < 0)
@@ -125,6 +82,7 @@ static int read_inputs(struct pkram_ctx *ctx, const struct pkram_plan_options *o
 	m->iomem = &in->iomem;
 	m->nodes = in->nodes;
 	m->line = in->line;
+	m->settings = in->settings;
 	m->boots_high = machine_exists(ctx, "/sys/firmware/efi");
 	machine_initrd(ctx, &m->initrd, &m->initrd_size);
 	m->boot_room = MAX(m->boots_high ? ROOM_UEFI : ROOM_BIOS,
@@ -255,6 +213,26 @@ static void fill_info(const struct pkram_plan_options *o, const struct kexec_pla
 	};
 }
 
+static int name_config(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word,
+		       char **ret_file, char **ret_word)
+{
+	bool grub = loader == KEXEC_LOADER_GRUB;
+	char *file = strdup(grub ? op_plan_grub_file(ctx) : KEXEC_INSTALL_FILE), *form = NULL;
+	int r = file ? 0 : -ENOMEM;
+
+	if (r == 0 && grub)
+		r = op_plan_grub_form(word, &form);
+	else if (r == 0 && !(form = strdup(word)))
+		r = -ENOMEM;
+	if (r < 0) {
+		free(file);
+		return r;
+	}
+	*ret_file = file;
+	*ret_word = form;
+	return 0;
+}
+
 static int make_plan(struct pkram_ctx *ctx, const struct pkram_plan_options *o,
 		     const struct kexec_plan_wish *w, struct pkram_plan *plan)
 {
@@ -269,8 +247,8 @@ static int make_plan(struct pkram_ctx *ctx, const struct pkram_plan_options *o,
 	if (r == 0 && plan->plan.limit != KEXEC_PLAN_FITS)
 		r = explain_limit(ctx, &in, &plan->plan, w, &plan->limit);
 	if (r == 0 && plan->plan.size && plan->loader != KEXEC_LOADER_UNKNOWN)
-		r = op_plan_config(ctx, plan->loader, plan->plan.word, &plan->config,
-				   &plan->config_word);
+		r = name_config(ctx, plan->loader, plan->plan.word, &plan->config,
+				&plan->config_word);
 	if (r == 0 && plan->plan.size)
 		warn(ctx, &plan->plan);
 	if (r == 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What planning and the change of the boot loader's settings share: the words that were added to
- * them before, and how they stand there.
+ * What planning and the change of boot loaders' settings share.
  */
 #pragma once
 
@@ -16,57 +15,71 @@ struct pkram_plan {
 	enum kexec_loader loader;
 };
 
-/* A word that an earlier change added, or put in the place of another one (`old`). */
-struct op_plan_word {
-	char *old;	/* NULL: added */
-	char *word;
-};
+/*
+ * The command line that a region is planned for: the running one with what the boot loader's
+ * settings say of memory that does not run yet (op-plan-next.c). ret_settings: what they say; NULL:
+ * not known.
+ */
+int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_line,
+		 char **ret_settings);
+/* How two texts differ, as `diff -u` says it; NULL: no such file. */
+int op_plan_diff(FILE *f, const char *path, const char *old, const char *new);
 
-struct op_plan_words {
-	struct op_plan_word *v;
-	size_t n, cap;
-	bool created;	/* the file is there for them alone (boot entries) */
-};
+/* --- changes (op-plan-change.c) --- */
 
-/* In the order in which they were added. */
-int op_plan_words(struct pkram_ctx *ctx, enum kexec_loader loader, struct op_plan_words *ret);
-void op_plan_words_done(struct op_plan_words *w);
-/* The file that a change edits, and the word as it stands there; malloc'ed. */
-int op_plan_config(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word,
-		   char **ret_file, char **ret_word);
-
-/* How two texts differ, as `diff -u` says it; NULL: no such file. malloc'ed. */
-int op_plan_diff(const char *path, const char *old, const char *new, char **ret);
-
-/* --- changes --- */
-
-#define OP_PLAN_ENTRY_FILE "/etc/kernel/cmdline"
-#define OP_PLAN_ENTRY_NOTES "/etc/kernel/cmdline.pkram"
 #define OP_PLAN_ARGS 5
+#define OP_PLAN_FILES 4
 
 struct op_plan_command {
 	char *program;
 	char *argv[OP_PLAN_ARGS + 1];
+	bool needed;	/* what its boot loader starts is what counts */
+};
+
+struct op_plan_file {
+	const char *path;
+	char *old, *new;	/* NULL: no file */
+	bool own_dir;		/* its directory is there for it alone */
 };
 
 struct pkram_plan_change {
 	struct pkram_ctx *ctx;
-	enum kexec_loader loader;
-	const char *path, *notes_path;	/* notes_path NULL: they are in the file itself */
-	char *old, *new;		/* NULL: no file */
-	bool own_dir;			/* its directory is there for it alone */
-	char *old_notes, *new_notes;
+	enum kexec_loader loader;	/* that starts this machine */
+	struct op_plan_file files[OP_PLAN_FILES];	/* in the order in which they are written */
+	size_t n_files;
 	char *word;			/* that must arrive; NULL: none */
 	char *diff, *text;
 	struct op_plan_command *commands;
 	size_t n_commands, cap;
 };
 
-/* With its last newline; NULL where there is no file. Failures are logged. */
-int op_plan_read_text(struct pkram_ctx *ctx, const char *path, char **ret);
+/* One more file of the change; failures are logged. */
+int op_plan_open(struct pkram_plan_change *c, const char *path, struct op_plan_file **ret);
+/* The last one is none, after all. */
+void op_plan_leave(struct pkram_plan_change *c);
 
-/* Notes are "WORD" or "OLD -> WORD". */
-#define OP_PLAN_ARROW " -> "
+/* Those that make the files of a boot loader anew (op-plan-command.c). */
+int op_plan_commands(struct pkram_plan_change *c, enum kexec_loader loader);
+int op_plan_run(struct pkram_plan_change *c);
+void op_plan_command_done(struct op_plan_command *cmd);
+
+/* --- what was added, and how it is noted (op-plan-note.c) --- */
+
+/* A word that an earlier change added, or put in the place of another one (`old`). */
+struct op_plan_word {
+	char *old;	/* NULL: added */
+	char *word;
+};
+
+/* In the order in which they were added. */
+struct op_plan_words {
+	struct op_plan_word *v;
+	size_t n, cap;
+};
+
+void op_plan_words_done(struct op_plan_words *w);
+/* The text of a note: "WORD" or "OLD -> WORD"; malloc'ed, NULL: no memory. */
+char *op_plan_note(const struct kexec_plan *p);
 int op_plan_take_note(const char *note, size_t len, struct op_plan_words *w);
 
 static inline const char *op_plan_next_line(const char *line)
@@ -80,14 +93,13 @@ static inline size_t op_plan_line_length(const char *line)
 	return strcspn(line, "\n");
 }
 
-/* What the notes in a text tell (op-plan-grub.c, op-plan-entry.c); NULL: of none. */
-int op_plan_grub_words(const char *text, struct op_plan_words *w);
-int op_plan_entry_words(const char *text, struct op_plan_words *w);
-/* Fill in what the file will be (and the notes). */
+/* --- either loader's files (op-plan-grub.c, op-plan-entry.c) --- */
+
+/* Open the files and fill in what they will be; those of which nothing changes are left. */
 int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p);
 int op_plan_grub_remove(struct pkram_plan_change *c);
 int op_plan_entry_add(struct pkram_plan_change *c, const struct kexec_plan *p);
-int op_plan_entry_remove(struct pkram_plan_change *c, const struct op_plan_words *words);
+int op_plan_entry_remove(struct pkram_plan_change *c);
 
 const char *op_plan_grub_file(struct pkram_ctx *ctx);
 /* A word as GRUB's own language wants it; malloc'ed. */

@@ -105,7 +105,7 @@ $ pkram plan --sysroot m --apply --yes 64M
 | +# pkram plan: memmap=64M!1280M
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=64M!1280M"
 | $ update-grub
-! pkram: memmap=256M!1G is set for the next boot already, and stays; 'pkram plan --remove' takes it back
+! pkram: memmap=256M!1G is set for the next boot already, and stays
 ! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=64M!1280M is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 $ pkram plan --sysroot m --remove
@@ -431,8 +431,21 @@ $ pkram plan --sysroot m --remove --yes -q >out
 $ changed
 $ sed -i 's/%24G/%0x600000000/' m/etc/default/grub
 $ pkram plan --sysroot m --apply --yes 1G
-! pkram: memmap=2G%24G-1+0xefffffff is on the command line and must become memmap=2G%24G-1+0xefffffff,1G!4G, but GRUB's settings do not have it in that form: change it by hand
-[1]
+| Region     1.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=2G%0x600000000-1+0xefffffff,1G!4G
+| Instead of memmap=2G%0x600000000-1+0xefffffff
+| Cost       16.0 MiB of ordinary memory for its page structures
+| Left       24.4 GiB of 25.5 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/default/grub.d/50-pkram.cfg
+| @@ -0,0 +1,2 @@
+| +# pkram plan: memmap=2G%0x600000000-1+0xefffffff -> memmap=2G%0x600000000-1+0xefffffff,1G!4G
+| +case " $GRUB_CMDLINE_LINUX " in *' memmap=2G%0x600000000-1+0xefffffff '*) GRUB_CMDLINE_LINUX=" $GRUB_CMDLINE_LINUX "; GRUB_CMDLINE_LINUX=${GRUB_CMDLINE_LINUX%%' memmap=2G%0x600000000-1+0xefffffff '*}' memmap=2G%0x600000000-1+0xefffffff,1G!4G '${GRUB_CMDLINE_LINUX#*' memmap=2G%0x600000000-1+0xefffffff '};; esac
+| $ update-grub
+! pkram: memmap=2G%0x600000000-1+0xefffffff is set for the next boot already, and stays
+! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=2G%0x600000000-1+0xefffffff,1G!4G is on its line: look before you boot it
+! pkram: done; it counts from the next boot on
 
 Boot entries.
 
@@ -453,6 +466,10 @@ $ pkram plan --sysroot m --apply 4G
 | Cost       64.0 MiB of ordinary memory for its page structures
 | Left       11.6 GiB of 15.7 GiB for the system
 | Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1 @@
+| +memmap=4G!4G
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -467,6 +484,10 @@ $ pkram plan --sysroot m --apply --yes 4G
 | Cost       64.0 MiB of ordinary memory for its page structures
 | Left       11.6 GiB of 15.7 GiB for the system
 | Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1 @@
+| +memmap=4G!4G
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -487,6 +508,11 @@ $ pkram plan --sysroot m --remove --yes
 | @@ -1 +1 @@
 | -root=UUID=UUID ro quiet splash memmap=4G!4G memmap=1G!8G
 | +root=UUID=UUID ro quiet splash
+| --- /etc/kernel/cmdline.pkram
+| +++ /dev/null
+| @@ -1,2 +0,0 @@
+| -memmap=4G!4G
+| -memmap=1G!8G
 | $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
 $ changed
@@ -497,6 +523,10 @@ $ pkram plan --sysroot m --apply --yes 4G
 | Cost       64.0 MiB of ordinary memory for its page structures
 | Left       11.6 GiB of 15.7 GiB for the system
 | Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1 @@
+| +memmap=4G!4G
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
@@ -505,6 +535,7 @@ $ pkram plan --sysroot m --apply --yes 4G
 | $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
 ! pkram: /etc/kernel/cmdline is as it was
+! pkram: /etc/kernel/cmdline.pkram is as it was
 ! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
 [1]
 $ changed; rm m/fail before/fail
@@ -520,6 +551,11 @@ $ pkram plan --sysroot m --apply --yes 4G
 | Left       11.6 GiB of 15.7 GiB for the system
 | Then       reboot; pkram init pmem:/dev/pmemN
 | --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1,2 @@
+| +created
+| +memmap=4G!4G
+| --- /dev/null
 | +++ /etc/kernel/cmdline
 | @@ -0,0 +1 @@
 | +root=x quiet memmap=4G!4G
@@ -530,6 +566,11 @@ $ pkram plan --sysroot m --remove --yes
 | +++ /dev/null
 | @@ -1 +0,0 @@
 | -root=x quiet memmap=4G!4G
+| --- /etc/kernel/cmdline.pkram
+| +++ /dev/null
+| @@ -1,2 +0,0 @@
+| -created
+| -memmap=4G!4G
 | $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
 $ changed
@@ -549,5 +590,5 @@ $ pkram plan --sysroot m --apply --yes 4G
 ! pkram: neither GRUB nor boot entries of kernel-install are known here: set the command line of the boot loader by hand
 [1]
 $ pkram plan --sysroot m --remove
-! pkram: neither GRUB nor boot entries of kernel-install are known here: set the command line of the boot loader by hand
-[1]
+! pkram: nothing was set by pkram plan: nothing to take away
+[3]
