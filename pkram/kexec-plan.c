@@ -226,25 +226,47 @@ static uint64_t system_ram(const struct machine_ranges *iomem)
 	return sum;
 }
 
-/* Less what words take of it that do not run yet. */
+static uint64_t areas_sum(const struct areas *a)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		sum += a->v[i].end - MIN(a->v[i].start, a->v[i].end);
+	return sum;
+}
+
+/* Of the struct pages of so much of a word's range; a '!' may become devdax, or stay pmem. */
+static uint64_t pages_of_word(char kind, uint64_t size)
+{
+	uint64_t per_gib = kind == KEXEC_MEMMAP_PMEM ? KEXEC_PLAN_PAGES_PMEM :
+			   kind == KEXEC_MEMMAP_CONVERT ? KEXEC_PLAN_PAGES_DEVDAX : 0;
+
+	return size / (GIB / MIB) * (per_gib / MIB);
+}
+
+/* Less what words take of it that do not run yet, and their struct pages. */
 static int system_ram_next(const struct machine_ranges *iomem, const struct kexec_memmaps *maps,
 			   uint64_t *ret)
 {
 	_cleanup_(areas_done) struct areas a = { 0 };
+	uint64_t pages = 0, sum;
 	int r = 0;
 
 	for (size_t i = 0; i < iomem->n && r == 0; i++)
 		if (!iomem->v[i].depth && is_ram(&iomem->v[i]))
 			r = areas_add(&a, iomem->v[i].start, range_end(&iomem->v[i]), -1);
+	sum = areas_sum(&a);
 	for (size_t i = 0; i < maps->n && r == 0; i++) {
 		const struct kexec_memmap *e = &maps->v[i];
+		uint64_t before = sum;
 
-		if (e->kind != KEXEC_MEMMAP_LIMIT && e->kind != KEXEC_MEMMAP_RAM)
-			r = areas_cut(&a, e->start, e->start + e->size);
+		if (e->kind == KEXEC_MEMMAP_LIMIT || e->kind == KEXEC_MEMMAP_RAM)
+			continue;
+		r = areas_cut(&a, e->start, e->start + e->size);
+		sum = areas_sum(&a);
+		pages += pages_of_word((char)e->kind, before - sum);
 	}
-	*ret = 0;
-	for (size_t i = 0; i < a.n; i++)
-		*ret += a.v[i].end - MIN(a.v[i].start, a.v[i].end);
+	*ret = sum - MIN(sum, pages);
 	return r;
 }
 

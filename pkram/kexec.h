@@ -166,6 +166,10 @@ enum kexec_plan_limit {
 
 #define KEXEC_PLAN_ALIGN (16 * MIB)
 
+/* Struct pages of a GiB: 64 bytes for each page; of devdax, once for each 2 MiB. */
+#define KEXEC_PLAN_PAGES_PMEM (16 * MIB)
+#define KEXEC_PLAN_PAGES_DEVDAX (4 * MIB)
+
 struct kexec_plan {
 	enum kexec_plan_limit limit;
 	uint64_t start, size;	/* size 0: there is no place at all, and all else is not set */

@@ -13,10 +13,6 @@
 #define ROOM_UEFI (512 * MIB)
 #define ROOM_COPY (128 * MIB)
 
-/* Of the region's struct pages: 64 bytes for each page; of devdax, once for each 2 MiB. */
-#define PAGES_PMEM (16 * MIB)
-#define PAGES_DEVDAX (4 * MIB)
-
 struct inputs {
 	struct machine_ranges firmware, iomem;
 	struct machine_area *nodes;
@@ -268,7 +264,8 @@ static int check_options(struct pkram_ctx *ctx, const struct pkram_plan_options 
 	*ret = (struct kexec_plan_wish){
 		.node = o->flags & PKRAM_PLAN_ON_NODE ? (int)o->node : -1,
 		.kind = o->kind == PKRAM_PLAN_SOFT_RESERVED ? '%' : '!',
-		.pages_per_gib = o->kind == PKRAM_PLAN_PMEM ? PAGES_PMEM : PAGES_DEVDAX,
+		.pages_per_gib = o->kind == PKRAM_PLAN_PMEM ? KEXEC_PLAN_PAGES_PMEM :
+								KEXEC_PLAN_PAGES_DEVDAX,
 	};
 	if ((unsigned int)o->kind > PKRAM_PLAN_SOFT_RESERVED || !o->size ||
 	    !align_up_u64(o->size, KEXEC_PLAN_ALIGN, &ret->size))

@@ -224,8 +224,16 @@ static void test_system(void **state)
 	assert_int_equal(kexec_plan(s->ctx, &x.m, &wish, &p), 0);
 	assert_int_equal(p.limit, KEXEC_PLAN_SYSTEM);
 	assert_int_equal(p.start, 7 * GIB);
-	assert_int_equal(p.left, p.ram - 3 * GIB - p.size - p.pages);
+	assert_int_equal(p.left, p.ram - 3 * (GIB + PMEM_PAGES) - p.size - p.pages);
 	assert_true(p.left >= 512 * MIB && p.left < 512 * MIB + 2 * UNIT);
+	kexec_plan_done(&p);
+
+	/* Each byte once, whoever names it again; other kinds have other pages, or none. */
+	x.m.line = "ro memmap=1G!4G memmap=1G!4G memmap=1G%5G-1+0xefffffff memmap=512M$6G";
+	wish.size = 512 * MIB;
+	assert_int_equal(kexec_plan(s->ctx, &x.m, &wish, &p), 0);
+	assert_int_equal(p.left, p.ram - 2 * GIB - 512 * MIB - PMEM_PAGES - DAX_PAGES - p.size -
+				 p.pages);
 	kexec_plan_done(&p);
 	wish.size = 4 * GIB;
 

@@ -412,7 +412,7 @@ $ pkram plan --sysroot m --apply --yes 2G -q --json
 |   "start": 5368709120,
 |   "node": 0,
 |   "pages": 33554432,
-|   "left": 24081811456,
+|   "left": 24065034240,
 |   "fixed_kernel": true,
 |   "word": "memmap=2G%24G-1+0xefffffff,1G!4G,2G!5G",
 |   "extends": "memmap=2G%24G-1+0xefffffff,1G!4G",
