@@ -86,7 +86,7 @@ static int append_word(const char *text, const char *flat, const char *word, cha
 static int not_closed(struct pkram_ctx *ctx, const struct kexec_word *w)
 {
 	pkram_log_error(ctx, KEXEC_INSTALL_FILE ": has a quote that is not closed: %.*s: a word "
-			"behind it would be part of that: close it first", (int)w->raw_len, w->raw);
+			"behind it would be part of that: close it first", (int)strcspn(w->raw, "\n"), w->raw);
 	return -EUCLEAN;
 }
 
@@ -141,13 +141,25 @@ static int check_text(struct pkram_ctx *ctx, const char *text, const char *word)
 	return 0;
 }
 
+static bool has_line(const char *text, const char *line)
+{
+	for (const char *l = text; *l; l = op_plan_next_line(l))
+		if (line_is(l, op_plan_line_length(l), line))
+			return true;
+	return false;
+}
+
+/* A word that was taken out by hand since has its note already. */
 static int put_note(const struct op_plan_file *f, struct op_plan_file *notes,
 		    const struct kexec_plan *p, bool no_dir)
 {
 	_cleanup_free_ char *note = op_plan_note(p);
+	const char *old = notes->old ? notes->old : "";
+	bool there = note && has_line(old, note);
 
-	if (note && asprintf(&notes->new, "%s%s%s\n", notes->old ? notes->old : "",
-			     f->old ? "" : no_dir ? NOTE_DIR "\n" : NOTE_CREATED "\n", note) >= 0)
+	if (note && asprintf(&notes->new, "%s%s%s%s", old,
+			     f->old ? "" : no_dir ? NOTE_DIR "\n" : NOTE_CREATED "\n",
+			     there ? "" : note, there ? "" : "\n") >= 0)
 		return 0;
 	notes->new = NULL;
 	return -ENOMEM;

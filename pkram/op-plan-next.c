@@ -91,6 +91,26 @@ static int put_settings(struct next *n)
 	return kexec_words_reach(n->settings, append_word, n);
 }
 
+/* A line that the kernel does not understand cannot be planned for. */
+static int read_memmaps(struct pkram_ctx *ctx, struct pkram_ctx *quiet, const char *line,
+			const char *where, struct kexec_memmaps *ret)
+{
+	struct kexec_word w;
+	int r = kexec_memmaps_parse(quiet, line, ret);
+
+	while (r == -EINVAL && kexec_param_next(&line, &w)) {
+		_cleanup_(kexec_memmaps_done) struct kexec_memmaps one = { 0 };
+		_cleanup_free_ char *word = strndup(w.raw, w.raw_len);
+
+		if (!word)
+			return -ENOMEM;
+		if (kexec_memmaps_parse(quiet, word, &one) == -EINVAL)
+			pkram_log_error(ctx, "%s: %s is not understood: correct it there first",
+					where, word);
+	}
+	return r;
+}
+
 static int compose(struct pkram_ctx *quiet, struct next *n, char **ret)
 {
 	_cleanup_free_ char *base = NULL, *append = NULL;
@@ -115,28 +135,34 @@ static int compose(struct pkram_ctx *quiet, struct next *n, char **ret)
 int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_line,
 		 char **ret_settings)
 {
+	static const char here[] = "the running command line",
+			  there[] = "the boot loader's settings, as a kernel gets them";
 	_cleanup_free_ char *running = NULL, *settings = NULL;
+	struct kexec_memmaps now = { 0 };
 	struct next n = { .ctx = ctx };
 	struct pkram_ctx *quiet;
 	int r = kexec_command_line(ctx, NULL, NULL, NULL, &running);
 
 	if (r == 0)
-		r = kexec_boot_settings(ctx, loader, &settings);
-	if (r == -ENODATA) {
-		*ret_line = TAKE_PTR(running);
-		return 0;
-	}
-	if (r == 0)
 		r = ctx_quiet(ctx, &quiet);
 	if (r < 0)
 		return r;
+	r = read_memmaps(ctx, quiet, running, here, &now);
+	kexec_memmaps_done(&now);
+	if (r == 0)
+		r = kexec_boot_settings(ctx, loader, &settings);
+	if (r == 0)
+		r = read_memmaps(ctx, quiet, settings, there, &n.set);
 	n.running = running;
 	n.settings = settings;
-	r = kexec_memmaps_parse(quiet, settings, &n.set);
-	if (r == 0 || r == -EINVAL)
+	if (r == 0)
 		r = compose(quiet, &n, ret_line);
 	if (r == 0)
 		*ret_settings = TAKE_PTR(settings);
+	if (r == -ENODATA) {
+		*ret_line = TAKE_PTR(running);
+		r = 0;
+	}
 	kexec_memmaps_done(&n.set);
 	pkram_unref(quiet);
 	return r;
