@@ -243,7 +243,8 @@ static bool reads_bootconfig(const char *config, const char *line)
 int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char *config_text,
 			   const char *line)
 {
-	_cleanup_free_ char *text = NULL;
+	bool forced = config_text && config_yes(config_text, "CONFIG_BOOT_CONFIG_FORCE");
+	_cleanup_free_ char *text = NULL, *remedy = NULL;
 	_cleanup_close_ int fd = -1;
 	const char *name;
 	int r;
@@ -259,9 +260,14 @@ int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char
 	name = reaching_name(text);
 	if (!name)
 		return 0;
-	pkram_log_refusal(ctx,
-			  "give the words that are needed on the line, and leave bootconfig out "
-			  "with --command-line",
+	/* Where the kernel reads it without being asked to, only this helps. */
+	if (asprintf(&remedy, "give the words that are needed on the line, and take it off "
+		     "(bootconfig -d %s)%s", initrd,
+		     forced ? "" : ", or leave bootconfig out with --command-line") < 0) {
+		remedy = NULL;
+		return -ENOMEM;
+	}
+	pkram_log_refusal(ctx, remedy,
 			  "initrd %s: the boot configuration behind it says '%s', which may reach "
 			  "for the memory of a region",
 			  initrd, name);

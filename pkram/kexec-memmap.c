@@ -150,6 +150,8 @@ static int add_memmap_word(struct kexec_memmaps *m, size_t *cap, const struct ke
 		}
 		if (!span_parse_memmap(one, &e))
 			return -EINVAL;
+		e.word = w->raw;
+		e.word_len = w->raw_len;
 		r = memmaps_add(m, cap, &e);
 		if (r < 0)
 			return r;
@@ -160,7 +162,8 @@ static int add_memmap_word(struct kexec_memmaps *m, size_t *cap, const struct ke
 /* mem=0, as anything without a number, is passed over; text behind the number, too. */
 static int add_mem_word(struct kexec_memmaps *m, size_t *cap, const struct kexec_word *w)
 {
-	struct kexec_memmap e = { .kind = KEXEC_MEMMAP_LIMIT };
+	struct kexec_memmap e = { .kind = KEXEC_MEMMAP_LIMIT, .word = w->raw,
+				  .word_len = w->raw_len };
 	struct span s = { w->value, w->value_len };
 
 	if (!s.len || !isdigit((unsigned char)*s.p))
@@ -170,30 +173,36 @@ static int add_mem_word(struct kexec_memmaps *m, size_t *cap, const struct kexec
 	return e.size ? memmaps_add(m, cap, &e) : 0;
 }
 
-int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_memmaps *ret)
+int kexec_memmaps_read(const char *line, struct kexec_memmaps *ret, struct kexec_word *ret_bad)
 {
 	struct kexec_memmaps m = { 0 };
-	struct kexec_word w;
 	size_t cap = 0;
 	int r = 0;
 
-	while (r == 0 && kexec_param_next(&line, &w)) {
-		if (!w.value)
+	while (r == 0 && kexec_param_next(&line, ret_bad)) {
+		if (!ret_bad->value)
 			continue;
-		if (kexec_word_named(&w, "memmap"))
-			r = add_memmap_word(&m, &cap, &w);
-		else if (kexec_word_named(&w, "mem"))
-			r = add_mem_word(&m, &cap, &w);
+		if (kexec_word_named(ret_bad, "memmap"))
+			r = add_memmap_word(&m, &cap, ret_bad);
+		else if (kexec_word_named(ret_bad, "mem"))
+			r = add_mem_word(&m, &cap, ret_bad);
 	}
+	if (r < 0)
+		kexec_memmaps_done(&m);
+	else
+		*ret = m;
+	return r;
+}
+
+int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_memmaps *ret)
+{
+	struct kexec_word bad;
+	int r = kexec_memmaps_read(line, ret, &bad);
+
 	if (r == -EINVAL)
 		pkram_log_refusal(ctx, "correct or remove it with --command-line",
-				  "%.*s: not understood", (int)w.raw_len, w.raw);
-	if (r < 0) {
-		kexec_memmaps_done(&m);
-		return r;
-	}
-	*ret = m;
-	return 0;
+				  "%.*s: not understood", (int)bad.raw_len, bad.raw);
+	return r;
 }
 
 void kexec_memmaps_done(struct kexec_memmaps *m)

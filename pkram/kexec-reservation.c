@@ -98,7 +98,19 @@ static bool hurts(const struct kexec_memmap *m, const struct kexec_keep *keep)
 	       (keep->kind == KEXEC_MEMMAP_CONVERT || m->size > keep->phys);
 }
 
-static int refuse_other(struct pkram_ctx *ctx, const struct kexec_memmap *m,
+/* A word that the kernel is built with cannot be left out of the line that it is given. */
+static const char *remedy_of(const char *given, const char *word, size_t len, const char *remedy)
+{
+	return kexec_line_find(given, word, len, NULL) ?
+		       remedy : "it is built into the kernel: choose another one with --kernel";
+}
+
+static const char *exactmap_remedy(const char *given, const char *remedy)
+{
+	return kexec_line_lists(given, "memmap", "exactmap") ? remedy : remedy_of(given, "", 0, "");
+}
+
+static int refuse_other(struct pkram_ctx *ctx, const char *given, const struct kexec_memmap *m,
 			const struct kexec_keep *keep)
 {
 	struct text found = memmap_text(m), wanted = wanted_text(keep);
@@ -109,11 +121,13 @@ static int refuse_other(struct pkram_ctx *ctx, const struct kexec_memmap *m,
 			  m->size < keep->size ? "is smaller than" : "is larger than";
 
 	if (keep->kind)
-		pkram_log_refusal(ctx, "give the right line with --command-line",
+		pkram_log_refusal(ctx, remedy_of(given, m->word, m->word_len,
+						 "give the right line with --command-line"),
 				  "%s: %s on the next command line %s its memory, which is %s",
 				  keep->what, found.s, how, wanted.s);
 	else
-		pkram_log_refusal(ctx, "leave it out with --command-line",
+		pkram_log_refusal(ctx, remedy_of(given, m->word, m->word_len,
+						 "leave it out with --command-line"),
 				  "%s: %s on the next command line lies over its memory, which the "
 				  "firmware describes",
 				  keep->what, found.s);
@@ -156,7 +170,7 @@ static int refuse_missing(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
 	return -EUCLEAN;
 }
 
-static int check_map(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
+static int check_map(struct pkram_ctx *ctx, const char *given, const struct kexec_memmaps *m,
 		     const struct kexec_keep *keep)
 {
 	bool reserved = !keep->kind;
@@ -167,10 +181,10 @@ static int check_map(struct pkram_ctx *ctx, const struct kexec_memmaps *m,
 		if (reserves(&m->v[i], keep))
 			reserved = true;
 		else if (hurts(&m->v[i], keep))
-			r = refuse_other(ctx, &m->v[i], keep);
+			r = refuse_other(ctx, given, &m->v[i], keep);
 	}
 	if (keep->kind != KEXEC_MEMMAP_PMEM && m->exactmap) {
-		pkram_log_refusal(ctx, "leave it out with --command-line",
+		pkram_log_refusal(ctx, exactmap_remedy(given, "leave it out with --command-line"),
 				  "%s: memmap=exactmap on the next command line drops the "
 				  "firmware's map, on which it rests",
 				  keep->what);
@@ -323,7 +337,8 @@ static int overlaps_keep(void *arg, const struct kexec_word *w, uint64_t start, 
 }
 
 /* Words other than memmap= and mem= that reach for the memory. */
-static int check_words(struct pkram_ctx *ctx, const char *line, const struct kexec_keep *keep)
+static int check_words(struct pkram_ctx *ctx, const char *given, const char *line,
+		       const struct kexec_keep *keep)
 {
 	const char *rest = line;
 	struct kexec_word w;
@@ -337,7 +352,8 @@ static int check_words(struct pkram_ctx *ctx, const char *line, const struct kex
 		    (keep->kind || !kexec_word_named(&w, "efi") ||
 		     !kexec_word_lists(&w, "nosoftreserve")))
 			continue;
-		pkram_log_refusal(ctx, "leave it out with --command-line",
+		pkram_log_refusal(ctx, remedy_of(given, w.raw, w.raw_len,
+						 "leave it out with --command-line"),
 				  "%s: %.*s on the next command line reaches for its memory",
 				  keep->what, (int)w.raw_len, w.raw);
 		r = -EUCLEAN;
@@ -378,7 +394,7 @@ static bool has_ram(const struct kexec_memmaps *m, const struct kexec_memmap *ra
 	return end > start && end - start >= least;
 }
 
-static int check_exactmap(struct pkram_ctx *ctx, const struct kexec_memmaps *m)
+static int check_exactmap(struct pkram_ctx *ctx, const char *given, const struct kexec_memmaps *m)
 {
 	bool low = false, enough = false;
 
@@ -390,23 +406,24 @@ static int check_exactmap(struct pkram_ctx *ctx, const struct kexec_memmaps *m)
 	}
 	if (low && enough)
 		return 0;
-	pkram_log_refusal(ctx, "give the right line with --command-line",
+	pkram_log_refusal(ctx, exactmap_remedy(given, "give the right line with --command-line"),
 			  "memmap=exactmap on the next command line leaves the kernel %s",
 			  low ? "too little memory to start"
 			      : "no memory below 1 MiB, without which it does not start");
 	return -EUCLEAN;
 }
 
-static int check_start(struct pkram_ctx *ctx, const struct kexec_memmaps *m)
+static int check_start(struct pkram_ctx *ctx, const char *given, const struct kexec_memmaps *m)
 {
-	int r = m->exactmap ? check_exactmap(ctx, m) : 0;
+	int r = m->exactmap ? check_exactmap(ctx, given, m) : 0;
 
 	for (size_t i = 0; i < m->n; i++) {
 		struct text found = memmap_text(&m->v[i]);
 
 		if (!leaves_too_little(&m->v[i]))
 			continue;
-		pkram_log_refusal(ctx, "give the right line with --command-line",
+		pkram_log_refusal(ctx, remedy_of(given, m->v[i].word, m->v[i].word_len,
+						 "give the right line with --command-line"),
 				  "%s on the next command line leaves the kernel too little memory "
 				  "%sto start",
 				  found.s,
@@ -447,24 +464,31 @@ int kexec_check_lines(struct pkram_ctx *ctx, const char *given, const char *read
 {
 	_cleanup_(kexec_memmaps_done) struct kexec_memmaps m = { 0 };
 	struct kexec_kaslr k;
+	struct kexec_word w;
 	int r, bad;
 
 	bad = check_length(ctx, read);
-	r = kexec_memmaps_parse(ctx, read, &m);
+	r = kexec_memmaps_read(read, &m, &w);
+	if (r == -EINVAL) {
+		pkram_log_refusal(ctx, remedy_of(given, w.raw, w.raw_len,
+						 "correct or remove it with --command-line"),
+				  "%.*s: not understood", (int)w.raw_len, w.raw);
+		return -EUCLEAN;
+	}
 	if (r < 0)
-		return r == -EINVAL ? -EUCLEAN : r;
+		return r;
 	if (!n)
 		return bad;
 	k = kexec_kaslr_read(given);
 	for (size_t i = 0; i < n; i++) {
-		r = check_map(ctx, &m, &keep[i]);
+		r = check_map(ctx, given, &m, &keep[i]);
 		/* Where the kernel goes is worth saying once the map is right. */
 		if (r == 0)
 			r = check_kaslr(ctx, &k, &keep[i]);
 		bad |= r;
-		bad |= check_words(ctx, read, &keep[i]);
+		bad |= check_words(ctx, given, read, &keep[i]);
 	}
-	bad |= check_start(ctx, &m);
+	bad |= check_start(ctx, given, &m);
 	bad |= check_words_count(ctx, &k);
 	return bad ? -EUCLEAN : 0;
 }

@@ -81,6 +81,8 @@ struct kexec_memmap {
 	enum kexec_memmap_kind kind;
 	uint64_t start, size;
 	uint32_t old_type, new_type;	/* of '%' */
+	const char *word;	/* on the line, that says so; not of one that was made up */
+	size_t word_len;
 };
 
 struct kexec_memmaps {
@@ -95,6 +97,8 @@ struct kexec_memmaps {
  * logged with the word.
  */
 int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_memmaps *ret);
+/* The same without a message; -EINVAL: *ret_bad is the malformed word. */
+int kexec_memmaps_read(const char *line, struct kexec_memmaps *ret, struct kexec_word *ret_bad);
 void kexec_memmaps_done(struct kexec_memmaps *m);
 
 /* "memmap=1G!4G" */

@@ -171,7 +171,11 @@ static int check_initrd_driver(struct check *c, const struct driver *d)
 static int check_blacklists(struct check *c, const struct driver *d)
 {
 	if (kexec_line_lists(c->read, "module_blacklist", d->module)) {
-		pkram_log_refusal(c->ctx, "leave it out with --command-line",
+		pkram_log_refusal(c->ctx,
+				  kexec_line_lists(c->line, "module_blacklist", d->module) ?
+					  "leave it out with --command-line" :
+					  "it is built into the kernel: choose another one with "
+					  "--kernel",
 				  "module_blacklist= on the next command line forbids %s",
 				  d->module);
 		return -EUCLEAN;

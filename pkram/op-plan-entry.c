@@ -86,7 +86,8 @@ static int append_word(const char *text, const char *flat, const char *word, cha
 static int not_closed(struct pkram_ctx *ctx, const struct kexec_word *w)
 {
 	pkram_log_error(ctx, KEXEC_INSTALL_FILE ": has a quote that is not closed: %.*s: a word "
-			"behind it would be part of that: close it first", (int)strcspn(w->raw, "\n"), w->raw);
+			"behind it would be part of that: close it first",
+			(int)strcspn(w->raw, "\n"), w->raw);
 	return -EUCLEAN;
 }
 

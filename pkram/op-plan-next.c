@@ -29,19 +29,20 @@ static bool has_range(const struct kexec_memmaps *m, const struct kexec_memmap *
 }
 
 /* Whether the settings have it in another form: in a longer list, or spelt in another way. */
-static int is_replaced(struct pkram_ctx *quiet, const struct next *n, const struct kexec_word *w)
+static int is_replaced(const struct next *n, const struct kexec_word *w)
 {
 	_cleanup_(kexec_memmaps_done) struct kexec_memmaps m = { 0 };
 	_cleanup_free_ char *word = strndup(w->raw, w->raw_len);
+	struct kexec_word bad;
 	int r;
 
 	if (!word)
 		return -ENOMEM;
 	if (!kexec_word_named(w, "memmap") || on_line(n->settings, w))
 		return 0;
-	r = kexec_memmaps_parse(quiet, word, &m);
+	r = kexec_memmaps_read(word, &m, &bad);
 	if (r < 0)
-		return r == -EINVAL ? 0 : r;
+		return r;
 	for (size_t i = 0; i < m.n; i++)
 		if (!has_range(&n->set, &m.v[i]))
 			return 0;
@@ -49,13 +50,13 @@ static int is_replaced(struct pkram_ctx *quiet, const struct next *n, const stru
 }
 
 /* The running line less what the settings have in another form. */
-static int put_running(struct pkram_ctx *quiet, const struct next *n, FILE *f)
+static int put_running(const struct next *n, FILE *f)
 {
 	const char *p = n->running;
 	struct kexec_word w;
 
 	while (kexec_param_next(&p, &w)) {
-		int r = is_replaced(quiet, n, &w);
+		int r = is_replaced(n, &w);
 
 		if (r < 0)
 			return r;
@@ -92,26 +93,19 @@ static int put_settings(struct next *n)
 }
 
 /* A line that the kernel does not understand cannot be planned for. */
-static int read_memmaps(struct pkram_ctx *ctx, struct pkram_ctx *quiet, const char *line,
-			const char *where, struct kexec_memmaps *ret)
+static int read_memmaps(struct pkram_ctx *ctx, const char *line, const char *where,
+			struct kexec_memmaps *ret)
 {
-	struct kexec_word w;
-	int r = kexec_memmaps_parse(quiet, line, ret);
+	struct kexec_word bad;
+	int r = kexec_memmaps_read(line, ret, &bad);
 
-	while (r == -EINVAL && kexec_param_next(&line, &w)) {
-		_cleanup_(kexec_memmaps_done) struct kexec_memmaps one = { 0 };
-		_cleanup_free_ char *word = strndup(w.raw, w.raw_len);
-
-		if (!word)
-			return -ENOMEM;
-		if (kexec_memmaps_parse(quiet, word, &one) == -EINVAL)
-			pkram_log_error(ctx, "%s: %s is not understood: correct it there first",
-					where, word);
-	}
+	if (r == -EINVAL)
+		pkram_log_error(ctx, "%s: %.*s is not understood: correct it there first", where,
+				(int)bad.raw_len, bad.raw);
 	return r;
 }
 
-static int compose(struct pkram_ctx *quiet, struct next *n, char **ret)
+static int compose(struct next *n, char **ret)
 {
 	_cleanup_free_ char *base = NULL, *append = NULL;
 	size_t len;
@@ -120,7 +114,7 @@ static int compose(struct pkram_ctx *quiet, struct next *n, char **ret)
 
 	if (!f)
 		return -ENOMEM;
-	r = put_running(quiet, n, f);
+	r = put_running(n, f);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	n->append = r == 0 ? open_memstream(&append, &len) : NULL;
@@ -140,23 +134,19 @@ int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_lin
 	_cleanup_free_ char *running = NULL, *settings = NULL;
 	struct kexec_memmaps now = { 0 };
 	struct next n = { .ctx = ctx };
-	struct pkram_ctx *quiet;
 	int r = kexec_command_line(ctx, NULL, NULL, NULL, &running);
 
 	if (r == 0)
-		r = ctx_quiet(ctx, &quiet);
-	if (r < 0)
-		return r;
-	r = read_memmaps(ctx, quiet, running, here, &now);
+		r = read_memmaps(ctx, running, here, &now);
 	kexec_memmaps_done(&now);
 	if (r == 0)
 		r = kexec_boot_settings(ctx, loader, &settings);
 	if (r == 0)
-		r = read_memmaps(ctx, quiet, settings, there, &n.set);
+		r = read_memmaps(ctx, settings, there, &n.set);
 	n.running = running;
 	n.settings = settings;
 	if (r == 0)
-		r = compose(quiet, &n, ret_line);
+		r = compose(&n, ret_line);
 	if (r == 0)
 		*ret_settings = TAKE_PTR(settings);
 	if (r == -ENODATA) {
@@ -164,6 +154,5 @@ int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_lin
 		r = 0;
 	}
 	kexec_memmaps_done(&n.set);
-	pkram_unref(quiet);
 	return r;
 }

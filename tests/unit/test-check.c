@@ -203,11 +203,28 @@ static void test_built_in(void **state)
 	struct sysroot *s = *state;
 	struct pkram_region *region = open_region(s);
 	static const char config[] = "/boot/config-6.12.0";
+	static const char *const words[] = { "memmap=1G-4G", "mem=64M",
+					     "mem=4608M", "memmap=exactmap",
+					     "cma=64M@4G", "module_blacklist=nd_e820" };
 
 	sysroot_text(s, config, "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"panic=9\"\n");
 	finds(region, NULL, "command-line", PKRAM_CHECK_OK, "built with: panic=9 ro", NULL);
 	sysroot_text(s, config, "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"memmap=2M$4G\"\n");
-	finds(region, NULL, "reservation", PKRAM_CHECK_FAILS, "memmap=2M$4G on the next", NULL);
+	finds(region, NULL, "reservation", PKRAM_CHECK_FAILS, "memmap=2M$4G on the next",
+	      "choose another one with --kernel");
+	o.append = "memmap=2M$4G";
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "memmap=2M$4G on the next",
+	      "give the right line");
+	o.append = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"%s\"\n",
+			 words[i]);
+		sysroot_text(s, config, text);
+		finds(region, NULL, strchr(words[i], '_') ? "drivers" : "reservation",
+		      PKRAM_CHECK_FAILS, "", "choose another one with --kernel");
+	}
 	sysroot_text(s, config,
 		     "CONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"memmap=1G!4G\"\n"
 		     "CONFIG_CMDLINE_OVERRIDE=y\n");
@@ -219,6 +236,9 @@ static void test_built_in(void **state)
 	o.append = "bootconfig";
 	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "behind it says 'memmap'",
 	      "leave bootconfig out");
+	sysroot_text(s, config, "CONFIG_BOOT_CONFIG=y\nCONFIG_BOOT_CONFIG_FORCE=y\n");
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "behind it says 'memmap'",
+	      "take it off (bootconfig -d /boot/initrd.img-6.12.0)");
 	assert_int_equal(pkram_stage(region, &o), -EUCLEAN);
 	sysroot_called(s, "");
 	pkram_region_close(region);

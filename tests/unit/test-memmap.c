@@ -83,8 +83,13 @@ static void test_parse(void **state)
 		assert_int_equal(cases[i].r < 0, sysroot_logged(s, "not understood"));
 		assert_int_equal(m.words, cases[i].words);
 		assert_int_equal(m.n, cases[i].n);
-		for (size_t j = 0; j < m.n; j++)
+		for (size_t j = 0; j < m.n; j++) {
+			assert_true(kexec_line_find(cases[i].line, m.v[j].word, m.v[j].word_len,
+						    NULL));
+			m.v[j].word = NULL;
+			m.v[j].word_len = 0;
 			assert_memory_equal(&m.v[j], &cases[i].v[j], sizeof(m.v[j]));
+		}
 		kexec_memmaps_done(&m);
 	}
 }
