@@ -123,6 +123,33 @@ static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 	return 0;
 }
 
+/* Where no word can be made longer; *ret_n: of how many. */
+static bool all_fixed(const struct kexec_plan_machine *m, unsigned int *ret_n)
+{
+	const char *line = m->line;
+	struct kexec_word w;
+
+	*ret_n = 0;
+	while (kexec_param_next(&line, &w))
+		*ret_n += kexec_word_named(&w, "memmap");
+	return *ret_n && m->settings && !last_memmap(m->line, m->settings, NULL, &w);
+}
+
+/* Says why that is the result. */
+static int explain(struct pkram_ctx *ctx, int r, const struct kexec_plan_machine *m,
+		   const char *word, const struct keeps *keeps, struct kexec_plan *p)
+{
+	unsigned int n;
+
+	if (r != -EUCLEAN || !all_fixed(m, &n))
+		return add_word(ctx, m->line, word, keeps, p);
+	pkram_log_refusal(ctx, "set them there, joined with commas, or nokaslr, and reboot first",
+			  "behind %u memmap= words the kernel may not read one more when it places "
+			  "itself at random, and the boot loader's settings do not have those: "
+			  "none can be made longer", n);
+	return -EUCLEAN;
+}
+
 static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet,
 		     const struct kexec_plan_machine *m, const struct kexec_memmap *e,
 		     const struct keeps *keeps, struct kexec_plan *p)
@@ -135,9 +162,8 @@ static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet,
 	r = add_word(quiet, line, word, keeps, p);
 	if (r == -EUCLEAN)
 		r = join_line(quiet, line, m->settings, word + strlen("memmap="), keeps, p);
-	/* Says why. */
 	if (r < 0 && r != -ENOMEM)
-		r = add_word(ctx, line, word, keeps, p);
+		r = explain(ctx, r, m, word, keeps, p);
 	if (r == 0)
 		r = fits_line(ctx, p);
 	if (r == 0)

@@ -303,3 +303,40 @@ $ mkfifo m/etc/default/grub.d/99.cfg; pkram plan --sysroot m 1G
 $ rm m/etc/default/grub.d/99.cfg; printf 'a\0b' >m/etc/default/grub; apply 1G
 ! pkram: /etc/default/grub: not a file of text
 [1]
+
+Words that run and are not set are kept clear of, and cannot be made longer; set ones can.
+
+$ rm -rf m; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/small-*/. m
+$ w='memmap=1M$1G memmap=1M$1040M memmap=1M$1056M memmap=1M$1072M'; echo "root=x $w" >m/proc/cmdline
+$ pkram plan --sysroot m 256M
+! pkram: behind 4 memmap= words the kernel may not read one more when it places itself at random, and the boot loader's settings do not have those: none can be made longer: set them there, joined with commas, or nokaslr, and reboot first
+[1]
+$ echo 'GRUB_CMDLINE_LINUX="memmap=1M\\\$1072M,1M\\\$1088M"' >m/etc/default/grub
+$ pkram plan --sysroot m 256M | grep -E 'Word|Instead'
+| Word       memmap=256M!1152M
+! pkram: memmap=1M$1072M,1M$1088M is set for the next boot already, and stays
+$ echo 'GRUB_CMDLINE_LINUX="memmap=64M!1152M mem=2G cma=64M@1280M"' >m/etc/default/grub; echo root=x >m/proc/cmdline
+$ pkram plan --sysroot m 64M | grep -E 'Word|Left'
+| Word       memmap=64M!1G
+| Left       1.9 GiB of 2.0 GiB for the system
+! pkram: memmap=64M!1152M is set for the next boot already, and stays
+! pkram: mem=2G is set for the next boot already, and stays
+! pkram: cma=64M@1280M is set for the next boot already, and stays
+$ pkram plan --sysroot m 256M | grep -E 'Word|Left'
+| Word       memmap=256M!1408M
+| Left       1.7 GiB of 2.0 GiB for the system
+! pkram: memmap=64M!1152M is set for the next boot already, and stays
+! pkram: mem=2G is set for the next boot already, and stays
+! pkram: cma=64M@1280M is set for the next boot already, and stays
+$ pkram plan --sysroot m 64M --node 1
+! pkram: memmap=64M!1152M is set for the next boot already, and stays
+! pkram: mem=2G is set for the next boot already, and stays
+! pkram: cma=64M@1280M is set for the next boot already, and stays
+! pkram: no memory on node 1; see 'numactl --hardware'
+[1]
+$ pkram plan --sysroot m 64M --node 0 --kind devdax | grep -E 'Word|Left'
+| Word       memmap=64M!1G
+| Left       1.9 GiB of 2.0 GiB for the system
+! pkram: memmap=64M!1152M is set for the next boot already, and stays
+! pkram: mem=2G is set for the next boot already, and stays
+! pkram: cma=64M@1280M is set for the next boot already, and stays
