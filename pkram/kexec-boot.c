@@ -5,6 +5,8 @@
 #include "kexec-boot.h"
 #include "machine.h"
 
+#include <ctype.h>
+
 static bool has_grub(struct pkram_ctx *ctx)
 {
 	return machine_exists(ctx, "/boot/grub/grub.cfg") ||
@@ -60,6 +62,33 @@ bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader)
 }
 
 /* --- the command line that it is set to give --- */
+
+/* "${kernelopts}", and to GRUB "$1", too: what they stand for is the boot loader's. */
+static bool has_variable(const char *line, bool grub)
+{
+	for (const char *p = strchr(line, '$'); p; p = strchr(p + 1, '$'))
+		if (p[1] == '{' || p[1] == '_' || isalpha((unsigned char)p[1]) ||
+		    (grub && isdigit((unsigned char)p[1])))
+			return true;
+	return false;
+}
+
+int kexec_boot_line(struct pkram_ctx *ctx, char **ret)
+{
+	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
+	int r = kexec_boot_default(ctx, &k);
+
+	if (r == -ENODATA)
+		r = kexec_kernel_newest(ctx, &k.kernel);
+	if (r == -ENOMEM)
+		return r;
+	if (!k.options)
+		return r < 0 ? -ENODATA : kexec_grub_line(ctx, k.kernel, ret);
+	if (has_variable(k.options, has_grub(ctx)))
+		return -ENODATA;
+	*ret = TAKE_PTR(k.options);
+	return 0;
+}
 
 int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret)
 {

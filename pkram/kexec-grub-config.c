@@ -51,8 +51,10 @@ static int find_command(struct pkram_ctx *ctx, const char *kernel, const char *w
 		if ((kernel && strcmp(base_name(path), base_name(kernel)) != 0) ||
 		    (word && !kexec_line_find(words, word, strlen(word), NULL)))
 			continue;
-		*ret = strdup(words);
-		return *ret ? 0 : -ENOMEM;
+		if (asprintf(ret, "BOOT_IMAGE=%s%s%s", path, *words ? " " : "", words) >= 0)
+			return 0;
+		*ret = NULL;
+		return -ENOMEM;
 	}
 	return r == -ENOMEM ? r : -ENODATA;
 }

@@ -6,7 +6,6 @@
 #include "kexec.h"
 #include "machine.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -175,7 +174,7 @@ static int matching_initrd(struct pkram_ctx *ctx, const char *kernel, const char
 	return r;
 }
 
-static int newest_in_boot(struct pkram_ctx *ctx, char **ret_kernel)
+int kexec_kernel_newest(struct pkram_ctx *ctx, char **ret_kernel)
 {
 	static const char *const plain[] = { "/vmlinuz", "/boot/vmlinuz", "/boot/bzImage" };
 	_cleanup_(kexec_versions_free_p) char **versions = NULL;
@@ -280,7 +279,7 @@ static int choose_kernel(struct pkram_ctx *ctx, const char *kernel, struct kexec
 		return k->kernel ? 0 : -ENOMEM;
 	}
 	r = kexec_boot_default(ctx, k);
-	return r == -ENODATA || r == -ENXIO ? newest_in_boot(ctx, &k->kernel) : r;
+	return r == -ENODATA || r == -ENXIO ? kexec_kernel_newest(ctx, &k->kernel) : r;
 }
 
 int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *initrd,
@@ -323,33 +322,4 @@ void kexec_kernel_done(struct kexec_kernel *k)
 	free(k->version);
 	free(k->options);
 	*k = (struct kexec_kernel){ 0 };
-}
-
-/* --- its line --- */
-
-/* "${kernelopts}" and the like: what they stand for is the boot loader's. */
-static bool has_variable(const char *line)
-{
-	for (const char *p = strchr(line, '$'); p; p = strchr(p + 1, '$'))
-		if (p[1] == '{' || p[1] == '_' || isalpha((unsigned char)p[1]))
-			return true;
-	return false;
-}
-
-int kexec_boot_line(struct pkram_ctx *ctx, char **ret)
-{
-	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
-	int r = kexec_boot_default(ctx, &k);
-
-	if (r == -ENODATA)
-		r = newest_in_boot(ctx, &k.kernel);
-	if (r == -ENOMEM)
-		return r;
-	if (k.options) {
-		if (has_variable(k.options))
-			return -ENODATA;
-		*ret = TAKE_PTR(k.options);
-		return 0;
-	}
-	return r < 0 ? -ENODATA : kexec_grub_line(ctx, k.kernel, ret);
 }

@@ -217,6 +217,8 @@ int kexec_version_compare(const char *a, const char *b);
  * its end. */
 int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret);
 void kexec_versions_free(char **versions);
+/* The path of the newest of them, or of one without a version. -ENOENT: there is none (logged). */
+int kexec_kernel_newest(struct pkram_ctx *ctx, char **ret_kernel);
 /*
  * What the boot loader is set to start (kexec-boot.c); version and, where the loader does not
  * say, initrd stay NULL. -ENODATA: the newest kernel; -ENXIO: one that is not known (logged). Where

@@ -171,6 +171,12 @@ static int find_arrival(struct pkram_plan_change *c)
 		return r;
 	r = kexec_boot_line(quiet, &line);
 	pkram_unref(quiet);
+	if (r == 0 && strlen(line) > KEXEC_LINE_BYTES) {
+		pkram_log_error(c->ctx, "the line that the boot loader gives by default has %zu "
+				"bytes with %s, and the kernel reads %u: make it shorter first",
+				strlen(line), c->word, KEXEC_LINE_BYTES);
+		return -E2BIG;
+	}
 	if (r == 0)
 		return kexec_line_find(line, c->word, strlen(c->word), NULL) ? 0 : -EUCLEAN;
 	if (r != -ENODATA)

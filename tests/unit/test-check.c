@@ -553,8 +553,22 @@ static void test_cold_boot(void **state)
 	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions root=/dev/vda1\n"
 			       "options memmap=1G!4G\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* GRUB, which may show them, takes a '$' for a variable's; systemd-boot does not. */
+	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\n"
+			       "options memmap=1G!4G memmap=64K$0x18690000\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "cannot tell which", NULL);
+	sysroot_remove(s, "/boot/grub2/grub.cfg");
 	sysroot_text(s, "/etc/kernel/cmdline", "root=/dev/vda1\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "of kernels to come", NULL);
+	sysroot_text(s, "/etc/kernel/cmdline", "# memmap=1G!4G\nroot=/dev/vda1\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "of kernels to come", NULL);
+	sysroot_text(s, "/etc/kernel/cmdline", "# --\nroot=/dev/vda1\nmemmap=1G!4G\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "of kernels to come", NULL);
+	sysroot_text(s, "/usr/lib/kernel/install.d/90-loaderentry.install",
+		     "x=\"$(grep -Gv '^\\s*#' y)\"\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions ${kernelopts}\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "cannot tell which", NULL);
 	pkram_region_close(region);

@@ -162,6 +162,14 @@ $ tries 'a %02030d\n' 1
 $ tries 'a %02040d\n' 1
 ! pkram: /etc/kernel/cmdline: with memmap=4G!4G it has 2055 bytes, and the kernel reads 2047: make it shorter first
 
+The entry has words of its own, too.
+
+$ cmdline 'a %02030d\n' 1; sed -i 's/\$\*/$* and more words/' m/bin/kernel-install; apply 4G
+! pkram: the line that the boot loader gives by default has 2060 bytes with memmap=4G!4G, and the kernel reads 2047: make it shorter first
+[1]
+$ cat m/etc/kernel/cmdline | tr -d 0
+| a 1
+
 A file of another kind is neither waited for nor read.
 
 $ uefi; rm m/etc/kernel/cmdline; mkfifo m/etc/kernel/cmdline
