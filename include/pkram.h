@@ -588,24 +588,25 @@ struct pkram_plan_info {
 	uint64_t size;		/* 0: there is no place, and nothing below @left is set */
 	int node;		/* -1: not known, or several */
 	uint64_t ram;		/* of the system now */
-	uint64_t left;		/* with the region */
+	uint64_t left;		/* with the region, and what waits for the next boot */
 	uint64_t pages;		/* bytes of ordinary memory for the region's struct pages */
 	bool fixed_kernel;	/* the kernel is not placed at random any more */
 	const char *word;	/* of the kernel's command line */
 	const char *extends;	/* the word there whose place it takes; NULL: it is added */
-	const char *command_line;	/* the running one with it */
+	const char *command_line;	/* the running one, what waits for the next boot, and it */
 	const char *config;	/* file of the boot loader that would be changed; NULL: not known */
 	const char *config_word;	/* as it stands there; NULL: not known */
 };
 
 /*
  * Proposes where a region could lie on this machine, and the word that reserves it: in one usable
- * range of the firmware's map, clear of what is reserved, of crashkernel= and of what the boot
- * loader uses, with a line on which every region stays safe. Changes nothing. Where it does not
- * fit, the largest that does is proposed.
+ * range of the firmware's map, clear of what is reserved or will be by the boot loader's settings,
+ * of crashkernel= and of what the boot loader uses, with a line on which every region stays safe.
+ * Changes nothing. Where it does not fit, the largest that does is proposed.
  *
  * -EPERM: only root sees the memory map; -EOPNOTSUPP: not x86, or memmap=exactmap; -ENOENT: no such
- * node; -EUCLEAN: no command line can have it.
+ * node; -EUCLEAN: no command line can have it, or the settings cannot be read; -EINVAL: there is a
+ * word that the kernel would not understand.
  */
 int pkram_plan_new(struct pkram_ctx *ctx, const struct pkram_plan_options *opts,
 		   struct pkram_plan **ret_plan);
@@ -615,11 +616,11 @@ const struct pkram_plan_info *pkram_plan_get_info(const struct pkram_plan *plan)
 
 /*
  * Prepares the change of the boot loader's settings that makes a plan true, or takes away all that
- * such changes have added. Changes nothing yet.
+ * such changes have added, to whichever boot loader's. Changes nothing yet.
  * @plan: NULL: take away
  *
  * -ENODATA: nothing to take away; -EOPNOTSUPP: a boot loader that is not known; -EUCLEAN: its
- * settings are not as the plan takes them to be.
+ * settings are not as the plan takes them to be, or no text; -E2BIG: the line gets too long.
  */
 int pkram_plan_change_new(struct pkram_ctx *ctx, const struct pkram_plan *plan,
 			  struct pkram_plan_change **ret_change);
@@ -629,11 +630,12 @@ struct pkram_plan_change *pkram_plan_change_free(struct pkram_plan_change *chang
 const char *pkram_plan_change_get_diff(const struct pkram_plan_change *change);
 const char *pkram_plan_change_get_commands(const struct pkram_plan_change *change);
 /*
- * Writes the file and runs the commands. When one of them fails, or does not take the word up, the
- * file is put back as it was.
+ * Writes the files and runs the commands. When one of them fails, or does not take the word up, the
+ * files are put back as they were; a command of a boot loader that does not start this machine (any
+ * more) may fail, with a warning.
  *
- * -EIO: a command failed; -ESTALE: the file has changed since; -EUCLEAN: the word did not get into
- * the boot loader's own files.
+ * -EIO: a command failed; -ESTALE: a file has changed since; -EUCLEAN: the word did not get into
+ * the boot loader's own files; -E2BIG: the line there got too long.
  */
 int pkram_plan_change_apply(struct pkram_plan_change *change);
 
