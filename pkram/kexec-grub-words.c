@@ -45,6 +45,14 @@ static void put_char(struct word *w, char c, const char *rest)
 	w->there = true;
 }
 
+/* p: at a backslash that something follows; a newline goes with it. */
+static const char *put_escaped(struct word *w, const char *p)
+{
+	if (p[1] != '\n')
+		put_char(w, p[1], p + 2);
+	return p + 2;
+}
+
 /* What is inside of quotes, up to the closing one or the end of the text. */
 static const char *put_quoted(struct word *w, const char *p)
 {
@@ -57,9 +65,7 @@ static const char *put_quoted(struct word *w, const char *p)
 		if (end) {
 			p = end;
 		} else if (quote == '"' && *p == '\\' && p[1] && strchr("$\\\"\n", p[1])) {
-			if (p[1] != '\n')
-				put_char(w, p[1], p + 2);
-			p += 2;
+			p = put_escaped(w, p);
 		} else {
 			put_char(w, *p, p + 1);
 			p++;
@@ -78,9 +84,7 @@ static const char *put_word(struct word *w, const char *p)
 		} else if (*p == '"' || *p == '\'') {
 			p = put_quoted(w, p);
 		} else if (*p == '\\' && p[1]) {
-			if (p[1] != '\n')
-				put_char(w, p[1], p + 2);
-			p += 2;
+			p = put_escaped(w, p);
 		} else {
 			put_char(w, *p, p + 1);
 			p++;

@@ -205,6 +205,15 @@ int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_me
 	return r;
 }
 
+bool kexec_memmaps_have(const struct kexec_memmaps *m, const struct kexec_memmap *e)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].kind == e->kind && m->v[i].start == e->start &&
+		    m->v[i].size == e->size)
+			return true;
+	return false;
+}
+
 void kexec_memmaps_done(struct kexec_memmaps *m)
 {
 	free(m->v);

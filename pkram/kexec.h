@@ -100,6 +100,8 @@ int kexec_memmaps_parse(struct pkram_ctx *ctx, const char *line, struct kexec_me
 /* The same without a message; -EINVAL: *ret_bad is the malformed word. */
 int kexec_memmaps_read(const char *line, struct kexec_memmaps *ret, struct kexec_word *ret_bad);
 void kexec_memmaps_done(struct kexec_memmaps *m);
+/* Whether one of them is of the same kind and range. */
+bool kexec_memmaps_have(const struct kexec_memmaps *m, const struct kexec_memmap *e);
 
 /* "memmap=1G!4G" */
 #define KEXEC_MEMMAP_TEXT 96

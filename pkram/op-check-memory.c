@@ -146,15 +146,6 @@ int check_firmware_map(struct check *c)
 
 /* --- other-memory: what else the running line keeps --- */
 
-static bool has_entry(const struct kexec_memmaps *m, const struct kexec_memmap *e)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (m->v[i].kind == e->kind && m->v[i].start == e->start &&
-		    m->v[i].size == e->size)
-			return true;
-	return false;
-}
-
 static bool is_kept(const struct check *c, const struct kexec_memmap *e)
 {
 	for (size_t i = 0; i < c->all.n; i++)
@@ -180,7 +171,7 @@ static int compare_memmaps(struct check *c, const char *running)
 		const struct kexec_memmap *e = &here.v[i];
 
 		if (e->kind == KEXEC_MEMMAP_LIMIT || e->kind == KEXEC_MEMMAP_RAM ||
-		    has_entry(&next, e) || is_kept(c, e))
+		    kexec_memmaps_have(&next, e) || is_kept(c, e))
 			continue;
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 			       "put its memmap= on the next line, too, if it is still needed",

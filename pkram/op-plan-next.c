@@ -19,15 +19,6 @@ static bool on_line(const char *line, const struct kexec_word *w)
 	return kexec_line_find(line, w->raw, w->raw_len, NULL);
 }
 
-static bool has_range(const struct kexec_memmaps *m, const struct kexec_memmap *e)
-{
-	for (size_t i = 0; i < m->n; i++)
-		if (m->v[i].kind == e->kind && m->v[i].start == e->start &&
-		    m->v[i].size == e->size)
-			return true;
-	return false;
-}
-
 /* Whether the settings have it in another form: in a longer list, or spelt in another way. */
 static int is_replaced(const struct next *n, const struct kexec_word *w)
 {
@@ -44,7 +35,7 @@ static int is_replaced(const struct next *n, const struct kexec_word *w)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < m.n; i++)
-		if (!has_range(&n->set, &m.v[i]))
+		if (!kexec_memmaps_have(&n->set, &m.v[i]))
 			return 0;
 	return m.n > 0;
 }
