@@ -68,9 +68,7 @@ await_memcached() {
 }
 
 configure() {
-	# What the last boot has said is read by the next one.
-	mkdir -p /var/log/journal
-	systemctl restart systemd-journald
+	keep_journal
 	mkdir -p /etc/pkram.d /srv/memcached /srv/cache /etc/systemd/system/{memcached,cache}.service.d
 	cat >>/etc/fstab <<-END
 		tmpfs /srv/memcached tmpfs size=100M,mode=0700,uid=memcache,nosuid,nodev 0 0
@@ -101,23 +99,6 @@ configure() {
 	systemctl enable --quiet cache.service
 	systemctl start srv-memcached.mount srv-cache.mount
 	systemctl restart memcached.service cache.service
-}
-
-# Whatever has been lost, the unit is there to save.
-expect_unit() {
-	local name=$1 says=$2
-
-	[[ $(systemctl is-active "$name") == active ]] || fail "$name is not active: $(systemctl status "$name" | tail -n 5)"
-	run journalctl -b -o cat -u "$name"
-	says "$says"
-}
-
-leave() {
-	say "next $1"
-	run "${@:2}"
-	[[ $STATUS == 0 ]] || fail "'${*:2}' ended with $STATUS: $(tail -n 3 "$OUTPUT" | tr '\n' ' ')"
-	sleep 200
-	fail "'${*:2}' did not take the machine down"
 }
 
 stage_1() {

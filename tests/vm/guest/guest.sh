@@ -176,13 +176,13 @@ mount_disk() {
 }
 
 # What the scenario's function extra has made on the host, on the last disk: at /extra, and each file of
-# /extra/usr also in its place, where there is none.
+# /extra/usr, if it has that, also in its place, where there is none.
 mount_extra() {
 	local -a disks=(/dev/vd?)
 
 	mkdir -p /extra
 	mount -t erofs -o ro "${disks[-1]}" /extra
-	cp -rsn /extra/usr /
+	[[ ! -e /extra/usr ]] || cp -rsn /extra/usr /
 }
 
 guest_died() {
