@@ -12,7 +12,7 @@ seconds=1200
 when=all
 append="systemd.show_status=no"
 
-declare -A DATA=([memcached]=/usr/lib/python3.11 [redis]=/usr/share/perl [postgresql]=/usr/share
+declare -A DATA=([memcached]=/usr/share/doc [redis]=/usr/share/perl [postgresql]=/usr/share
 	[nginx]=/usr/share/zoneinfo)
 
 extra() {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2154
-# Debian with systemd: memcached, and a directory of another service, survive `pkram kexec` without a
-# further command; after a crash, and after a reboot through the firmware, both start cold, and what
-# they have made since survives the next jump.
+# Debian with systemd: memcached as in examples/, and a directory of another service, survive `pkram kexec`
+# without a further command; after a crash, and after a reboot through the firmware, both start cold, and
+# what they have made since survives the next jump.
 
 region=256M!4352M
 system=debian
-seconds=600
+packages=python3
+seconds=900
 when=all
 # again: also the jump after the crash, and a reboot. newer: the same with the systemd of the next Debian,
 # whose reboot starts the kernel that is loaded.
@@ -15,76 +16,15 @@ variants_all="again newer"
 [[ ${variant:-} != newer ]] || release=trixie
 append="systemd.show_status=no"
 
-# memcached's own words, by bash.
-memcached_ask() {
-	exec 7<>/dev/tcp/127.0.0.1/11211
-	printf '%b' "$1" >&7
-	while IFS= read -r -t 10 -u 7 line; do
-		line=${line%$'\r'}
-		printf '%s\n' "$line"
-		[[ $line != END && $line != STORED ]] || break
-	done
-	exec 7>&-
-}
-
-ITEMS=400
-
-memcached_load() {
-	local i words=''
-
-	for ((i = 0; i < ITEMS; i++)); do
-		words+="set key$i 0 0 8 noreply\r\n$(printf '%08d' $((i * $1)))\r\n"
-	done
-	memcached_ask "${words}set last 0 0 1\r\n1\r\n" >/dev/null
-}
-
-# How many keys have the value that was loaded with this factor.
-memcached_hits() {
-	local i words='' n=0 value=''
-
-	for ((i = 0; i < ITEMS; i++)); do
-		words+=" key$i"
-	done
-	while read -r line; do
-		if [[ $line == VALUE* ]]; then
-			value=${line#VALUE key}
-			value=${value%% *}
-		elif [[ $value && $line == "$(printf '%08d' $((value * $1)))" ]]; then
-			n=$((n + 1))
-			value=
-		fi
-	done < <(memcached_ask "get$words\r\n")
-	printf '%s\n' "$n"
-}
-
-await_memcached() {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		! (: </dev/tcp/127.0.0.1/11211) 2>/dev/null || return 0
-		sleep 0.2
-	done
-	fail "memcached does not answer: $(systemctl status memcached | tail -n 3)"
+extra() {
+	cp -r "$VM_TOP/examples" "$1/"
 }
 
 configure() {
 	keep_journal
-	mkdir -p /etc/pkram.d /srv/memcached /srv/cache /etc/systemd/system/{memcached,cache}.service.d
-	cat >>/etc/fstab <<-END
-		tmpfs /srv/memcached tmpfs size=100M,mode=0700,uid=memcache,nosuid,nodev 0 0
-		tmpfs /srv/cache tmpfs size=60M,mode=755 0 0
-	END
-	cat >/etc/systemd/system/memcached.service.d/warm.conf <<-END
-		[Service]
-		ExecStart=
-		ExecStart=/usr/bin/memcached -u memcache -m 48 -l 127.0.0.1 -e /srv/memcached/memory
-		KillSignal=SIGUSR1
-	END
-	cat >/etc/pkram.d/memcached.conf <<-END
-		path = /srv/memcached
-		service = memcached.service
-		time-limit = 100s
-	END
+	set_up memcached
+	mkdir -p /srv/cache
+	printf 'tmpfs /srv/cache tmpfs size=60M,mode=755 0 0\n' >>/etc/fstab
 	# By its path alone.
 	cat >/etc/systemd/system/cache.service <<-END
 		[Unit]
@@ -97,17 +37,19 @@ configure() {
 	END
 	systemctl daemon-reload
 	systemctl enable --quiet cache.service
-	systemctl start srv-memcached.mount srv-cache.mount
-	systemctl restart memcached.service cache.service
+	systemctl start srv-cache.mount cache.service
 }
 
+# Most of what is its first MiB is in its first two: a check for these sees both.
+DATA=/usr/share/doc
+
 stage_1() {
+	mount_extra
 	configure
-	await_memcached
 	expect_unit pkram@memcached.service "no region of this machine holds a container"
 	expect 0 pkram init pmem:/dev/pmem0
-	memcached_load 7
-	[[ $(memcached_hits 7) == "$ITEMS" ]] || fail "memcached does not keep what it is given"
+	load memcached --mib 1 $DATA
+	tell_items before memcached
 	make_tree /srv/cache 20
 	tell_tree before /srv/cache /srv/cache
 	# The next kernel has restored, and noted that it has, before the host can look.
@@ -116,18 +58,17 @@ stage_1() {
 }
 
 stage_2() {
-	local hits
-
-	await_memcached
-	hits=$(memcached_hits 7)
-	[[ $hits == "$ITEMS" ]] || fail "memcached has $hits of $ITEMS items after the jump"
+	mount_extra
+	await_boot
+	check_warm memcached
+	tell_items after memcached
 	tell_tree after /srv/cache /srv/cache
-	ok "memcached: $hits of $ITEMS hits after the jump, no command given"
+	ok "memcached is warm after the jump, no command given"
 	expect 0 findmnt -n -o FSTYPE /srv/cache
 	expect_unit pkram@memcached.service "restored 1 node"
 	expect_unit pkram@srv-cache.service "restored 1 node"
 	expect 0 pkram report
-	memcached_load 11
+	load memcached --mib 2 $DATA
 	say "next 3"
 	sync
 	journalctl --sync
@@ -136,8 +77,9 @@ stage_2() {
 
 # After the crash nothing stale is served.
 stage_3() {
-	await_memcached
-	[[ $(memcached_hits 7) == 0 && $(memcached_hits 11) == 0 ]] || fail "something stale was restored after a crash"
+	mount_extra
+	await_boot
+	check_cold memcached
 	[[ -z $(ls /srv/cache) ]] || fail "a stale tree was restored after a crash"
 	ok "cold after the crash"
 	expect_unit pkram@memcached.service "was saved for an earlier boot, and is not restored"
@@ -146,15 +88,16 @@ stage_3() {
 	run systemctl status pkram@memcached.service
 	says "status=3"
 	[[ $variant != once ]] || return 0
-	memcached_load 13
+	load memcached --mib 1 $DATA
 	region_will_be any
 	leave 4 pkram kexec
 }
 
 # Cold once does not mean cold for good. Then a reboot, although a jump is staged.
 stage_4() {
-	await_memcached
-	[[ $(memcached_hits 13) == "$ITEMS" ]] || fail "what was made after the crash is lost"
+	mount_extra
+	await_boot
+	check_warm memcached
 	ok "warm again after the next jump"
 	expect 0 pkram kexec --load-only
 	region_will_be any
@@ -162,13 +105,14 @@ stage_4() {
 }
 
 stage_5() {
-	await_memcached
+	mount_extra
+	await_boot
 	if [[ $variant == newer ]]; then
-		[[ $(memcached_hits 13) == "$ITEMS" ]] || fail "a reboot into the staged kernel came up cold"
+		check_warm memcached
 		ok "warm after a reboot, which was a jump"
 		return
 	fi
-	[[ $(memcached_hits 13) == 0 ]] || fail "something stale was restored after a reboot"
+	check_cold memcached
 	run journalctl -b -1 -o cat -u pkram@memcached.service
 	says "not on its way into a kexec; nothing is saved"
 	run journalctl -b -1 -o cat -u pkram-kexec.service
