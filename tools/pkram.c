@@ -160,6 +160,8 @@ int main(int argc, char **argv)
 	signal(SIGIO, SIG_IGN);
 	/* Not LC_NUMERIC: JSON and messages have a point in their numbers. */
 	setlocale(LC_CTYPE, "");
+	/* One write a line: in the kernel's log each is a message of its own. */
+	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	code = flush_stdout(run(&cmd, argc, argv));
 	pkram_unref(cmd.ctx);
 	return code;

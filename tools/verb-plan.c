@@ -221,6 +221,7 @@ static bool ask(const struct cmd *cmd)
 	}
 	fflush(stdout);
 	fputs("Do it? [y/N] ", stderr);
+	fflush(stderr);
 	if (fgets(answer, sizeof(answer), stdin) && strchr("yY", *answer) && *answer)
 		return true;
 	say_info("nothing was changed");
