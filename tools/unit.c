@@ -21,7 +21,7 @@ void string_list_free(struct string_list *list)
 	*list = (struct string_list){ 0 };
 }
 
-static int list_add(struct string_list *list, const char *word)
+int string_list_add(struct string_list *list, const char *word)
 {
 	const char **v = realloc(list->v, (list->n + 1) * sizeof(*v));
 
@@ -58,7 +58,7 @@ static int set_path(const struct reading *r, const char *key, const char *value)
 
 	if (*value != '/')
 		return bad_value(r, key, "an absolute path");
-	k = list_add(&r->u->paths, value);
+	k = string_list_add(&r->u->paths, value);
 	return k < 0 ? k : 0;
 }
 
@@ -70,7 +70,7 @@ static int set_service(const struct reading *r, const char *key, const char *val
 
 	if (!dot || !dot[1] || strchr(value, '/') || strchr(value, ' '))
 		return bad_value(r, key, "the whole name of a unit, as in memcached.service");
-	k = list_add(&r->u->services, value);
+	k = string_list_add(&r->u->services, value);
 	return k < 0 ? k : 0;
 }
 
@@ -97,6 +97,12 @@ static int set_mount(const struct reading *r, const char *key, const char *value
 	return !u->mount || strcmp(value, "yes") == 0 ? 0 : set_word(&u->mount_options, value);
 }
 
+static int set_early(const struct reading *r, const char *key, const char *value)
+{
+	r->u->early = strcmp(value, "yes") == 0;
+	return r->u->early || strcmp(value, "no") == 0 ? 0 : bad_value(r, key, "yes or no");
+}
+
 static int on_line(void *userdata, const char *key, const char *value)
 {
 	const struct reading *r = userdata;
@@ -110,6 +116,8 @@ static int on_line(void *userdata, const char *key, const char *value)
 		return set_word(&u->region, value);
 	if (strcmp(key, "mount") == 0)
 		return set_mount(r, key, value);
+	if (strcmp(key, "early") == 0)
+		return set_early(r, key, value);
 	if (strcmp(key, "threads") == 0)
 		return set_threads(r, key, value);
 	if (strcmp(key, "time-limit") == 0)
@@ -153,8 +161,12 @@ int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *
 		say_error("%s: it has no path: what is to be kept?", conf);
 		r = -EINVAL;
 	}
+	if (r == 0 && u.early && !u.mount) {
+		say_error("%s: early = yes needs a mount, which mount = no forbids", conf);
+		r = -EINVAL;
+	}
 	if (r == -ENOENT && path && *path == '/')
-		r = list_add(&u.paths, path) < 0 ? -ENOMEM : 0;
+		r = string_list_add(&u.paths, path) < 0 ? -ENOMEM : 0;
 	else if (r == -ENOENT)
 		say_error("there is no " UNIT_CONF_DIR "/%s.conf", name);
 	if (r < 0)
@@ -188,7 +200,7 @@ int unit_names(struct cmd *cmd, struct string_list *ret)
 			continue;
 		e->d_name[len - 5] = '\0';
 		if (good_name(e->d_name))
-			r = list_add(&names, e->d_name);
+			r = string_list_add(&names, e->d_name);
 	}
 	closedir(dir);
 	if (r < 0) {
@@ -199,6 +211,13 @@ int unit_names(struct cmd *cmd, struct string_list *ret)
 		qsort(names.v, names.n, sizeof(*names.v), by_name);
 	*ret = names;
 	return 0;
+}
+
+int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret)
+{
+	if (u->threads && !cmd->threads)
+		pkram_set_threads(cmd->ctx, u->threads);
+	return pkram_region_open(cmd->ctx, cmd->region ? cmd->region : u->region, 0, ret);
 }
 
 /* --- promises: a file for each unit: its region or nothing, its paths, a NUL behind each --- */

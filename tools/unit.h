@@ -18,6 +18,7 @@ struct unit {
 	const char *mount_options;	/* NULL: those that were saved */
 	const char *time_limit;		/* as systemd.time(7) writes it; NULL: that of the unit */
 	bool mount;
+	bool early;			/* restored by the initramfs */
 	bool always;			/* saved at every shutdown, not only before a jump */
 	unsigned int threads;		/* 0: no limit of its own */
 };
@@ -28,9 +29,17 @@ struct unit {
  */
 int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret);
 void unit_done(struct unit *u);
+int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret);
+/*
+ * Restores what came by the jump; an exit code. `root`: where an initramfs has mounted the system's
+ * root; NULL: this is the system, and what was restored before it started counts.
+ */
+int unit_restore(struct cmd *cmd, const struct unit *u, const char *root);
 /* The names of all files there; NULL where there are none. To be freed, each and all. -ENOMEM. */
 int unit_names(struct cmd *cmd, struct string_list *ret);
 void string_list_free(struct string_list *list);
+/* A copy of the word; the length then, or -ENOMEM. */
+int string_list_add(struct string_list *list, const char *word);
 
 struct promises {
 	struct pkram_later *v;
@@ -46,3 +55,16 @@ int unit_promise(const struct unit *u);
 void unit_keep_promise(const struct unit *u);
 int unit_promises(struct promises *ret);
 void promises_free(struct promises *p);
+
+/* --- restored by the initramfs, before the system starts (unit-early.c) --- */
+
+/*
+ * Whether what is mounted at the unit's paths by then is still seen when the system has mounted all
+ * of its own, by the fstab(5) below `root`; if not, why is said.
+ */
+bool unit_can_be_early(const struct unit *u, const char *root);
+/*
+ * The files of /etc that an initramfs needs for the units that are to be restored there; none of
+ * them: an empty list. What is wrong with a unit is said, and leaves that one out.
+ */
+int unit_early_files(struct cmd *cmd, struct string_list *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * pkram unit - what the units of systemd run: restore at boot, save at shutdown, arm the jump last.
+ * pkram unit - what the units of systemd run: restore at boot, save at shutdown, arm the jump last;
+ * and what the initramfs runs.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -13,76 +14,70 @@
 #include "report.h"
 #include "unit.h"
 
-static int open_unit_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret)
-{
-	if (u->threads && !cmd->threads)
-		pkram_set_threads(cmd->ctx, u->threads);
-	return pkram_region_open(cmd->ctx, cmd->region ? cmd->region : u->region, 0, ret);
-}
-
 static void items_free_p(void *p)
 {
 	free(*(void **)p);
 }
 
-/* --- restore: what came by the jump --- */
-
-/* The nodes of the unit's paths that are to be restored; the others are told of. */
-static size_t choose(const struct unit *u, const struct pkram_node_list *list, const char **names)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < u->paths.n; i++) {
-		const struct pkram_node *node = pkram_node_list_find(list, u->paths.v[i]);
-
-		if (!node)
-			say_info("%s: nothing is saved", u->paths.v[i]);
-		else if (node->restored)
-			say_info("%s: was restored in this boot already", node->name);
-		else if (node->freshness == PKRAM_FRESH_STALE)
-			say_info("%s: was saved for an earlier boot, and is not restored: the "
-				 "machine has not come here by 'pkram kexec'", node->name);
-		else if (node->freshness == PKRAM_FRESH_JUMPED)
-			names[n++] = node->name;
-	}
-	return n;
-}
-
-static int restore(struct cmd *cmd, const struct unit *u)
-{
-	struct pkram_restore_options opt = {
-		.struct_size = sizeof(opt),
-		.flags = PKRAM_RESTORE_ONCE | (u->mount ? PKRAM_RESTORE_MOUNT : 0),
-		.mount_options = u->mount_options,
-	};
-	_cleanup_(items_free_p) const char **names = calloc(u->paths.n, sizeof(*names));
-	_cleanup_region_ struct pkram_region *region = NULL;
-	_cleanup_node_list_ struct pkram_node_list *list = NULL;
-	size_t n;
-	int r = names ? open_unit_region(cmd, u, &region) : -ENOMEM;
-
-	if (r == 0)
-		r = pkram_node_list_new(region, &list);
-	if (r < 0)
-		return r == -ENODATA ? EXIT_NOTHING : exit_code(r);
-	n = choose(u, list, names);
-	if (!n)
-		return EXIT_NOTHING;
-	r = copy_restore(cmd, region, names, n, &opt);
-	if (r < 0)
-		say_error("%s: its service starts without what was saved", u->name);
-	return exit_code(r);
-}
+/* --- restore --- */
 
 static int run_restore(struct cmd *cmd, const struct unit *u)
 {
-	int code = restore(cmd, u), r;
+	int code = unit_restore(cmd, u, NULL), r;
 
 	/* Whatever came of that: what the service makes now is saved in the end. */
 	r = unit_promise(u);
 	if (r < 0)
 		say_error("/run/pkram: %s", strerror(-r));
 	return r < 0 ? EXIT_FAILED : code;
+}
+
+/* --- in the initramfs --- */
+
+/* As long as a unit may take: a machine that does not come up is worse than a cold service. */
+#define EARLY_SECONDS (15 * 60)
+
+static int early_unit(struct cmd *cmd, const char *name, const char *root)
+{
+	struct unit u;
+	int code = EXIT_NOTHING, r = unit_read(cmd, name, NULL, &u);
+
+	if (r < 0)
+		return EXIT_USAGE;
+	if (u.early && unit_can_be_early(&u, root))
+		code = unit_restore(cmd, &u, root);
+	unit_done(&u);
+	return code;
+}
+
+/* What goes wrong with one unit is no reason to leave the others out. */
+static int early(struct cmd *cmd, const char *root)
+{
+	struct string_list names = { 0 };
+	int code = EXIT_NOTHING, r = unit_names(cmd, &names);
+
+	/* Whatever it hangs in; the trees are mounted whole or not at all. */
+	alarm(EARLY_SECONDS);
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		int k = early_unit(cmd, names.v[i], root);
+
+		if (k != EXIT_NOTHING && (code == EXIT_NOTHING || code == EXIT_DONE))
+			code = k;
+	}
+	string_list_free(&names);
+	return r < 0 ? exit_code(r) : code;
+}
+
+static int early_files(struct cmd *cmd)
+{
+	struct string_list files = { 0 };
+	int code, r = unit_early_files(cmd, &files);
+
+	for (size_t i = 0; i < files.n; i++)
+		puts(files.v[i]);
+	code = files.n ? EXIT_DONE : EXIT_NOTHING;
+	string_list_free(&files);
+	return r < 0 ? exit_code(r) : code;
 }
 
 /* --- save --- */
@@ -122,7 +117,7 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 		unit_keep_promise(u);
 		return EXIT_NOTHING;
 	}
-	r = open_unit_region(cmd, u, &region);
+	r = unit_open_region(cmd, u, &region);
 	if (r < 0)
 		return exit_code(r);
 	r = copy_save(cmd, region, items, n, &opt);
@@ -320,16 +315,32 @@ static int run_unit(struct cmd *cmd, int argc, char **argv)
 		return arm(cmd);
 	if (strcmp(argv[0], "generate") == 0 && argc == 2)
 		return generate(cmd, argv[1]);
-	return usage_error(cmd, "'%s' is not restore NAME [PATH], save NAME [PATH], arm or "
-			   "generate DIR", argv[0]);
+	if (strcmp(argv[0], "early") == 0 && argc == 2)
+		return early(cmd, argv[1]);
+	if (strcmp(argv[0], "early-files") == 0 && argc == 1)
+		return early_files(cmd);
+	return usage_error(cmd, "'%s' is not restore NAME [PATH], save NAME [PATH], arm, "
+			   "generate DIR, early ROOT or early-files", argv[0]);
+}
+
+static void print_more(FILE *f)
+{
+	fputs("\nWhat it does:\n"
+	      "  restore NAME [PATH]       what came by the jump\n"
+	      "  save NAME [PATH]          on the way into a kexec\n"
+	      "  arm                       the jump that is staged\n"
+	      "  generate DIR              the drop-ins that tie services to their units\n"
+	      "  early ROOT                restore below ROOT, in an initramfs\n"
+	      "  early-files               print the files that this needs there\n", f);
 }
 
 const struct verb verb_unit = {
 	.name = "unit",
-	.args = "restore|save|arm|generate [NAME [PATH]]",
-	.help = "what the units of systemd run",
+	.args = "WHAT [NAME [PATH]]",
+	.help = "what the units of systemd run, and the initramfs",
 	.min_args = 1,
 	.max_args = 3,
 	.flags = VERB_NO_JSON,
+	.print_more = print_more,
 	.run = run_unit,
 };

@@ -3,10 +3,10 @@
 What the units of systemd run. There is no systemd here that could be on its way into a kexec.
 
 $ pkram unit
-! pkram: unit: restore|save|arm|generate [NAME [PATH]] is missing; see 'pkram unit --help'
+! pkram: unit: WHAT [NAME [PATH]] is missing; see 'pkram unit --help'
 [2]
 $ pkram unit restart x
-! pkram: unit: 'restart' is not restore NAME [PATH], save NAME [PATH], arm or generate DIR; see 'pkram unit --help'
+! pkram: unit: 'restart' is not restore NAME [PATH], save NAME [PATH], arm, generate DIR, early ROOT or early-files; see 'pkram unit --help'
 [2]
 $ pkram unit save
 ! pkram: unit: save: which unit?; see 'pkram unit --help'

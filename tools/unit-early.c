@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <limits.h>
+#include <mntent.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "unit.h"
+
+/* What stands in `path` behind `dir`, "" for the same; NULL: it lies elsewhere. */
+static const char *behind(const char *path, const char *dir)
+{
+	for (;;) {
+		size_t n;
+
+		path += strspn(path, "/");
+		dir += strspn(dir, "/");
+		n = strcspn(dir, "/");
+		if (!n)
+			return path;
+		if (strncmp(path, dir, n) != 0 || (path[n] && path[n] != '/'))
+			return NULL;
+		path += n;
+		dir += n;
+	}
+}
+
+static bool hides(const struct unit *u, const char *point, const char *type)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < u->paths.n; i++) {
+		rest = behind(u->paths.v[i], point);
+		/* A tmpfs of its own is mounted already when the system gets there. */
+		if (!rest || (!*rest && strcmp(type, "tmpfs") == 0))
+			continue;
+		say_error("%s: early = yes is for paths on the root filesystem: %s lies on the one "
+			  "of %s, which is mounted later; it is restored when that is there",
+			  u->name, u->paths.v[i], point);
+		return true;
+	}
+	return false;
+}
+
+bool unit_can_be_early(const struct unit *u, const char *root)
+{
+	/* Mounted by whoever starts the system, whatever fstab says. */
+	static const char *const own[] = { "/dev", "/proc", "/run", "/sys" };
+	char path[PATH_MAX];
+	struct mntent *m;
+	bool hidden = false;
+	FILE *f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (hides(u, own[i], ""))
+			return false;
+	snprintf(path, sizeof(path), "%s/etc/fstab", root);
+	f = setmntent(path, "re");
+	if (!f)
+		return true;
+	while (!hidden && (m = getmntent(f)))
+		hidden = *m->mnt_dir == '/' && *behind(m->mnt_dir, "/") &&
+			 hides(u, m->mnt_dir, m->mnt_type);
+	endmntent(f);
+	return !hidden;
+}
+
+static int add_unit(const char *root, struct cmd *cmd, const char *name, struct string_list *files)
+{
+	char path[PATH_MAX];
+	struct unit u;
+	int r = unit_read(cmd, name, NULL, &u);
+
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	if (u.early && unit_can_be_early(&u, root)) {
+		snprintf(path, sizeof(path), UNIT_CONF_DIR "/%s.conf", name);
+		r = string_list_add(files, path);
+	}
+	unit_done(&u);
+	return r < 0 ? r : 0;
+}
+
+/* The region may stand there. */
+static int add_main(const char *root, struct string_list *files)
+{
+	static const char conf[] = "/etc/pkram.conf";
+	char path[PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), "%s%s", root, conf);
+	r = files->n && access(path, F_OK) == 0 ? string_list_add(files, conf) : 0;
+	return r < 0 ? r : 0;
+}
+
+int unit_early_files(struct cmd *cmd, struct string_list *ret)
+{
+	const char *root = cmd->sysroot ? cmd->sysroot : "";
+	struct string_list names = { 0 }, files = { 0 };
+	int r = unit_names(cmd, &names);
+
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = add_unit(root, cmd, names.v[i], &files);
+	if (r == 0)
+		r = add_main(root, &files);
+	string_list_free(&names);
+	if (r < 0)
+		string_list_free(&files);
+	else
+		*ret = files;
+	return r;
+}
