@@ -713,6 +713,9 @@ struct pkram_later {
  * @saved_later: trees that are saved before the machine jumps: their sources are not compared yet,
  *	but they must have room
  * @n_saved_later: how many; 0: @saved_later may be NULL
+ * @early: files in /etc that the initrd is to hold as they are now, with pkram itself, because
+ *	something is restored there
+ * @n_early: how many; 0: @early may be NULL
  */
 struct pkram_stage_options {
 	size_t struct_size;
@@ -726,6 +729,8 @@ struct pkram_stage_options {
 	enum pkram_stage_method method;
 	const struct pkram_later *saved_later;
 	size_t n_saved_later;
+	const char *const *early;
+	size_t n_early;
 };
 
 enum pkram_check_result {

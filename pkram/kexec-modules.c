@@ -12,6 +12,7 @@
 
 /* modules.builtin of a kernel that has everything in it has some 100 KiB. */
 #define BUILTIN_MAX (8 * MIB)
+#define CONF_MAX (64 * KIB)
 
 static char same_char(char c)
 {
@@ -103,6 +104,26 @@ static bool is_pkram(const char *path)
 	return false;
 }
 
+static bool is_conf(const char *path)
+{
+	return strcmp(path, "etc/pkram.conf") == 0 || strncmp(path, "etc/pkram.d/", 12) == 0;
+}
+
+static int add_conf(struct kexec_initrd *i, const char *path, struct kexec_entry *entry)
+{
+	struct kexec_conf *confs = reallocarray(i->confs, i->n_confs + 1, sizeof(*confs));
+	struct kexec_conf c;
+
+	if (!confs)
+		return -ENOMEM;
+	i->confs = confs;
+	if (asprintf(&c.path, "/%s", path) < 0)
+		return -ENOMEM;
+	c.text = kexec_entry_text(entry, CONF_MAX);
+	confs[i->n_confs++] = c;
+	return 0;
+}
+
 static int look_at(void *arg, const char *path, struct kexec_entry *entry)
 {
 	struct look *l = arg;
@@ -113,6 +134,8 @@ static int look_at(void *arg, const char *path, struct kexec_entry *entry)
 	path += strspn(path, "./");
 	below = below_modules(path);
 	l->initrd->has_pkram |= is_pkram(path);
+	if (is_conf(path))
+		return add_conf(l->initrd, path, entry);
 	if (!below || !strchr(below, '/'))
 		return 0;
 	module = strstr(below, ".ko") != NULL;
@@ -175,4 +198,18 @@ int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *versi
 void kexec_initrd_done(struct kexec_initrd *i)
 {
 	kexec_modules_done(&i->modules);
+	for (size_t k = 0; k < i->n_confs; k++) {
+		free(i->confs[k].path);
+		free(i->confs[k].text);
+	}
+	free(i->confs);
+	*i = (struct kexec_initrd){ { 0 } };
+}
+
+const char *kexec_initrd_conf(const struct kexec_initrd *i, const char *path)
+{
+	for (size_t k = 0; k < i->n_confs; k++)
+		if (strcmp(i->confs[k].path, path) == 0)
+			return i->confs[k].text;
+	return NULL;
 }

@@ -348,8 +348,16 @@ int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_
 void kexec_modules_done(struct kexec_modules *m);
 enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name);
 
+/* A file of pkram's configuration. */
+struct kexec_conf {
+	char *path;	/* "/etc/pkram.d/x.conf" */
+	char *text;	/* NULL: too large for one */
+};
+
 struct kexec_initrd {
 	struct kexec_modules modules; /* of `version` */
+	struct kexec_conf *confs;
+	size_t n_confs;
 	bool has_pkram;		/* pkram itself is inside */
 	bool other_version;	/* it has modules, and none of them of `version` */
 };
@@ -361,6 +369,8 @@ struct kexec_initrd {
 int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
 		      struct kexec_initrd *ret);
 void kexec_initrd_done(struct kexec_initrd *i);
+/* What it holds of this file; NULL: nothing, or something that is no such text. */
+const char *kexec_initrd_conf(const struct kexec_initrd *i, const char *path);
 
 /* --- loading (kexec-load.c) --- */
 

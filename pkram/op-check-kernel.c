@@ -63,6 +63,55 @@ int check_kernel(struct check *c)
 
 /* --- initrd --- */
 
+#define ANEW "make it anew: update-initramfs -u, or dracut --force"
+
+static void warn_lacks(struct check *c, const char *what)
+{
+	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
+		       "%s lacks %s: what is marked as early is restored later",
+		       c->kernel.initrd, what);
+}
+
+/* machine_read leaves out the last newline. */
+static bool same_text(const char *inside, const char *read)
+{
+	size_t n = strlen(read);
+
+	return strncmp(inside, read, n) == 0 && (!inside[n] || strcmp(inside + n, "\n") == 0);
+}
+
+static int check_early_file(struct check *c, const char *path)
+{
+	const char *inside = kexec_initrd_conf(&c->initrd, path);
+	_cleanup_free_ char *text = NULL;
+	int r = machine_read(c->ctx, path, &text, NULL);
+
+	if (r < 0)
+		return log_error_errno(c->ctx, r, "%s: %m", path);
+	if (!inside)
+		warn_lacks(c, path);
+	else if (!same_text(inside, text))
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
+			       "%s holds %s as it was before it changed", c->kernel.initrd, path);
+	return 0;
+}
+
+/* What is to be restored by the initrd, by what /etc says now: later is no loss. */
+static int check_early(struct check *c)
+{
+	int r = 0;
+
+	if (c->o->n_early && !c->kernel.initrd)
+		pkram_log_warning(c->ctx,
+				  "without an initrd, what is marked as early is restored later");
+	else if (c->o->n_early && !c->initrd.has_pkram)
+		warn_lacks(c, "pkram");
+	else
+		for (size_t i = 0; r == 0 && i < c->o->n_early; i++)
+			r = check_early_file(c, c->o->early[i]);
+	return r;
+}
+
 /* What cannot be looked into may be right all the same: kexec and the kernel do not need us. */
 int check_initrd(struct check *c)
 {
@@ -71,7 +120,7 @@ int check_initrd(struct check *c)
 
 	if (!path) {
 		check_note(c, "the kernel starts without one");
-		return 0;
+		return check_early(c);
 	}
 	r = kexec_initrd_read(c->ctx, path, c->kernel.version, &c->initrd);
 	if (r == -ENOMEM)
@@ -99,7 +148,7 @@ int check_initrd(struct check *c)
 		check_note(c, "%s: %s", path,
 			   c->initrd.has_pkram ? "restores by itself: pkram is inside" :
 						 "pkram is not inside");
-	return 0;
+	return c->have_initrd ? check_early(c) : 0;
 }
 
 /* --- drivers --- */

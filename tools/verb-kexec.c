@@ -10,7 +10,7 @@
 static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
-	struct string_list leave_behind;
+	struct string_list leave_behind, early;
 	struct promises saved_later;
 	const char *method;
 	bool trust_times;
@@ -96,7 +96,7 @@ static int staged_already(struct pkram_region *region, bool *ret)
 	return r;
 }
 
-static int prepare(struct pkram_region *region)
+static int prepare(struct cmd *cmd, struct pkram_region *region)
 {
 	bool staged = false;
 	int r;
@@ -107,8 +107,12 @@ static int prepare(struct pkram_region *region)
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
 	/* 'kexec -e' stops no unit. */
 	r = opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? 0 : unit_promises(&opt.saved_later);
+	if (r == 0)
+		r = unit_early_files(cmd, &opt.early);
 	if (r < 0)
 		return r;
+	opt.stage.early = opt.early.v;
+	opt.stage.n_early = opt.early.n;
 	opt.stage.saved_later = opt.jump.saved_later = opt.saved_later.v;
 	opt.stage.n_saved_later = opt.jump.n_saved_later = opt.saved_later.n;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |
@@ -138,7 +142,7 @@ static int run_kexec(struct cmd *cmd, int argc, char **argv)
 		return r;
 	r = open_region(cmd, &region);
 	if (r == 0)
-		r = prepare(region);
+		r = prepare(cmd, region);
 	if (r < 0)
 		return exit_code(r);
 	print_done(cmd);

@@ -37,6 +37,7 @@ static void put_main(FILE *f)
 	cpio_add(f, "usr/lib/modules/6.1/modules.builtin", "kernel/drivers/nvdimm/nd_pmem.ko\n");
 	cpio_end(f, 3);
 	cpio_add(f, "usr/sbin/pkram", "ELF");
+	cpio_add(f, "./etc/pkram.d/x.conf", "early = yes\n");
 	cpio_add(f, "big", "0123456789012345678901234567890123456789");
 	cpio_end(f, 512);
 }
@@ -86,6 +87,9 @@ static void test_initrd(void **state)
 				 KEXEC_MODULE_ABSENT);
 		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e82"),
 				 KEXEC_MODULE_ABSENT);
+		assert_string_equal(kexec_initrd_conf(&initrd, "/etc/pkram.d/x.conf"),
+				    "early = yes\n");
+		assert_null(kexec_initrd_conf(&initrd, "/etc/pkram.conf"));
 		kexec_initrd_done(&initrd);
 		assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.12", &initrd), 0);
 		assert_true(initrd.other_version);

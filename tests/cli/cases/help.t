@@ -24,7 +24,7 @@ $ pkram --help
 |   report    show where the time of the last jump went
 |   export    write all nodes to a file, verified
 |   import    copy the nodes of an exported file into the region
-|   unit      what the units of systemd run
+|   unit      what the units of systemd run, and the initramfs
 |   help      print this help, or open the manual page of a verb
 |
 | Options, before or after the verb:

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# needs: root
+# The check of an initrd that is to restore what is marked as early.
+
+$ . $CLI_SOURCE/tests/cli/machine.sh
+$ machine crashkernel 48G 8G && kernel 6.1.0 nd_e820 nd_pmem && reserve 'memmap=8G!48G'
+$ look() { checks "$@" | awk '$1 ~ /^[a-z]/ && $1 != "exit" { on = $1 == "initrd" || $1 == "drivers" } on'; }
+$ pack() { (cd image && find . | cpio --quiet -o -H newc) | gzip >m/boot/initrd.img-6.1.0; }
+$ mkdir -p m/etc/pkram.d image/etc/pkram.d image/usr/sbin image/lib/modules/6.1.0; pack; look
+| initrd       ok      /boot/initrd.img-6.1.0: pkram is not inside
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ printf 'path = /srv/x\nearly = yes\n' >m/etc/pkram.d/x.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 lacks pkram: what is marked as early is restored later
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ look --initrd ''
+| initrd       warning without an initrd, what is marked as early is restored later
+| drivers      ok      kernel 6.1.0 has what the memory needs
+
+With pkram inside the drivers have to be there, too, and the file as it is now.
+
+$ touch image/usr/sbin/pkram image/lib/modules/6.1.0/nd_{e820,pmem}.ko; pack; look
+| initrd       warning /boot/initrd.img-6.1.0 lacks /etc/pkram.d/x.conf: what is marked as early is restored later
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ rm image/lib/modules/6.1.0/nd_pmem.ko; cp m/etc/pkram.d/x.conf image/etc/pkram.d/; pack; look
+| initrd       ok      /boot/initrd.img-6.1.0: restores by itself: pkram is inside
+| drivers      fails   /boot/initrd.img-6.1.0 holds pkram, and not the module nd_pmem that it needs
+|                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
+$ touch image/lib/modules/6.1.0/nd_pmem.ko; pack; look
+| initrd       ok      /boot/initrd.img-6.1.0: restores by itself: pkram is inside
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ echo mount = size=1G >>m/etc/pkram.d/x.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 holds /etc/pkram.d/x.conf as it was before it changed
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ cp m/etc/pkram.d/x.conf image/etc/pkram.d/; pack; echo region = pmem:/dev/pmem0 >m/etc/pkram.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 lacks /etc/pkram.conf: what is marked as early is restored later
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ machine_end
