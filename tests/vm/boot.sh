@@ -22,9 +22,10 @@
 #	when=all		only run by --all
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
 #	variants_all=LIST	more of them, only by --all
-# and as a function:
-#	extra ROOT		called on the host: puts into ROOT what this scenario alone needs; the guest
-#				has it where `mount_extra` was called
+# and as functions, called on the host:
+#	extra ROOT		puts into ROOT what this scenario alone needs; the guest has it where
+#				`mount_extra` was called
+#	debian ROOT		changes the Debian in ROOT for this scenario alone (system=debian)
 # shellcheck disable=SC2034 # some of them are for the one who runs it
 vm_defaults() {
 	kernel=6.12
@@ -60,11 +61,16 @@ vm_run() (
 	. "$file"
 	version=$(basename "$(vm_kernel "$kernel")")
 	ram=$(vm_ram_file "$work" "$memory")
-	trap 'vm_stop; rm -f "$ram" "$work"/ctl.* "$work"/{snapshot,data,extra}' EXIT
+	trap 'vm_stop; rm -rf "$ram" "$work"/ctl.* "$work"/{snapshot,data,extra,debian,debian-*}' EXIT
 	if [[ -n $disk ]]; then
 		mke2fs -q -t ext4 "$work/data" "${disk}M" >&2
 	fi
 	vm_extra "$work"
+	vm_system=$image/$(vm_debian_name "$release" "$packages")
+	if declare -F debian >/dev/null; then
+		vm_debian_own "$vm_system" "$work/debian"
+		vm_system=$work/debian
+	fi
 	vm_open_control "$work"
 	vm_start "$(basename "$file")" "$image" "$work" "$version" "$ram"
 	vm_watch "$work" "$ram"
@@ -102,7 +108,7 @@ vm_open_control() {
 }
 
 vm_start() {
-	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append debian
+	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append
 	local -a options data=() boot
 
 	vm_started=("$@")
@@ -114,8 +120,7 @@ vm_start() {
 	fi
 	if [[ $system == debian ]]; then
 		# What it writes is forgotten when QEMU ends.
-		debian=$image/$(vm_debian_name "$release" "$packages")
-		boot=(-drive "file=$debian,if=virtio,format=raw,snapshot=on" -initrd "$debian-initrd")
+		boot=(-drive "file=$vm_system,if=virtio,format=raw,snapshot=on" -initrd "$vm_system-initrd")
 		words="root=/dev/vda rw $append"
 	else
 		boot=(-drive "file=$image/disk,if=virtio,format=raw,readonly=on"

@@ -17,11 +17,13 @@ vm_debian_name() {
 	printf '%s-%s\n' "$1" "$(printf '%s' "$2" | sha256sum | cut -c 1-8)"
 }
 
-# vm_debian DIR SERIES RELEASE PACKAGES: build a disk image with a kernel of that series, and its initrd.
+# vm_debian DIR SERIES RELEASE PACKAGES: build a disk image with a kernel of that series, and its
+# initrd; what is on it stays in a directory beside it.
 vm_debian() {
-	local dir=$1 root=$1/debian-root disk kernel version
+	local dir=$1 root disk kernel version
 
 	disk=$dir/$(vm_debian_name "$3" "$4")
+	root=$disk-root
 	kernel=$(vm_kernel "$2")
 	version=$(<"$kernel/version")
 	mkdir "$root"
@@ -34,9 +36,22 @@ vm_debian() {
 	vm_debian_guest "$root"
 	vm_debian_inside "$root" update-initramfs -c -k "$version" >"$disk.log" 2>&1 ||
 		vm_die "update-initramfs failed; see $disk.log"
-	cp "$root/boot/initrd.img-$version" "$disk-initrd"
-	mke2fs -q -t ext4 -d "$root" "$disk" 2G >>"$disk.log" 2>&1 ||
-		vm_die "mke2fs failed; see $disk.log"
+	vm_debian_disk "$root" "$disk"
+}
+
+# vm_debian_disk ROOT DISK: a disk image of it, and DISK-initrd, by which it starts.
+vm_debian_disk() {
+	cp "$1"/boot/initrd.img-* "$2-initrd"
+	mke2fs -q -t ext4 -d "$1" "$2" 2G >>"$2.log" 2>&1 || vm_die "mke2fs failed; see $2.log"
+}
+
+# vm_debian_own FROM DISK: the same system with what a scenario changes of it by its function debian.
+vm_debian_own() {
+	local root=$2-root
+
+	cp -a "$1-root" "$root"
+	debian "$root" || vm_die "the scenario's changes of the system failed"
+	vm_debian_disk "$root" "$2"
 	rm -rf "$root"
 }
 
