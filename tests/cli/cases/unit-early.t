@@ -87,3 +87,22 @@ $ mount --bind root/mnt/a /mnt/a; umount root/mnt/a; second unit restore a; sum 
 $ umount /mnt/a; second unit restore a
 ! pkram: /mnt/a: was restored in this boot already, and nothing is mounted there now: another mount hides it, or somebody has unmounted it
 [1]
+
+The script that calls it in the initramfs: only after a jump, never in a kdump kernel, and it fails in no case.
+
+$ mount -t tmpfs tmpfs /usr/sbin; printf '#!/bin/sh\necho called "$@"\n' >/usr/sbin/pkram; chmod +x /usr/sbin/pkram
+$ : >kmsg; mount --bind kmsg /dev/kmsg; : >cmdline; mount --bind cmdline /proc/cmdline
+$ script() { echo "$1" >cmdline; : >kmsg; sh "$CLI_SOURCE/tools/initramfs/restore-early" /root; echo "exit $?"; cat kmsg; }
+$ script "quiet xpkram.jump=1 pkram.jump"
+| exit 0
+$ script "pkram.jump=1 quiet"
+| exit 0
+| called unit early /root
+$ script "quiet elfcorehdr=1G pkram.jump=1"
+| exit 0
+$ echo 'exit 4' >>/usr/sbin/pkram; script "quiet pkram.jump=1"
+| exit 0
+| called unit early /root
+$ echo 'kill -ALRM $$' >/usr/sbin/pkram; script "quiet pkram.jump=1" 2>/dev/null
+| exit 0
+| pkram: the early restore was ended: the units try it again
