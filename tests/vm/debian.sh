@@ -87,18 +87,22 @@ vm_debian_inside() {
 			DEBIAN_FRONTEND=noninteractive chroot "$@"' bash "$@"
 }
 
-# The packages of PKRAM_DEBS, else of this source.
-vm_debian_pkram() {
-	local root=$1 debs=${PKRAM_DEBS:-$VM_TOP/build-vm/debs}
+# The packages of PKRAM_DEBS, else of this source, as it is now.
+vm_debian_packages() {
+	[[ ! ${PKRAM_DEBS:-} ]] || return 0
+	vm_say "building the Debian packages"
+	"$VM_TOP/tests/setup" package
+	PKRAM_DEBS=$VM_TOP/build-vm/debs
+	rm -rf "$PKRAM_DEBS"
+	DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" "$VM_TOP/tools/debian/build" "$PKRAM_DEBS" \
+		>"$PKRAM_DEBS.log" 2>&1 || vm_die "the packages do not build; see $PKRAM_DEBS.log"
+}
 
-	if ! compgen -G "$debs/pkram_*.deb" >/dev/null; then
-		vm_say "building the Debian packages"
-		"$VM_TOP/tests/setup" package
-		DEB_BUILD_OPTIONS="nocheck noautodbgsym parallel=$(nproc)" "$VM_TOP/tools/debian/build" "$debs" \
-			>"$VM_TOP/build-vm/debs.log" 2>&1 ||
-			vm_die "the packages do not build; see $VM_TOP/build-vm/debs.log"
-	fi
-	cp "$debs"/pkram_*_amd64.deb "$debs"/libpkram1_*_amd64.deb "$root/tmp/"
+vm_debian_pkram() {
+	local root=$1
+
+	vm_debian_packages
+	cp "$PKRAM_DEBS"/pkram_*_amd64.deb "$PKRAM_DEBS"/libpkram1_*_amd64.deb "$root/tmp/"
 	vm_debian_inside "$root" sh -c 'dpkg -i /tmp/*.deb' >"$VM_TOP/build-vm/dpkg.log" 2>&1 ||
 		vm_die "the packages cannot be installed; see $VM_TOP/build-vm/dpkg.log"
 	rm "$root"/tmp/*.deb
