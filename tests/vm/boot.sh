@@ -195,6 +195,7 @@ vm_watch() {
 	failure=
 	finished=
 	after_jump=intact
+	spoil=
 	declare -gA told_before=() told_after=() clocks=()
 	deadline=$((SECONDS + seconds))
 	while [[ -z $finished && -z $failure ]]; do
@@ -245,6 +246,7 @@ vm_event() {
 		vm_answer go
 		;;
 	region) after_jump=$rest ;;
+	spoil) spoil=$rest ;;
 	before) told_before[$key]=${rest#* } ;;
 	after) told_after[$key]=${rest#* } ;;
 	mark)
@@ -281,6 +283,20 @@ vm_damage() {
 		dd of="$ram" bs=1 seek="$at" conv=notrunc status=none
 }
 
+# Damages what the guest named by its text, wherever the region has it by now.
+vm_spoil() {
+	local at
+
+	[[ -n $spoil ]] || return 0
+	at=$(grep -obaF -m 1 -- "$spoil" "$1/snapshot" | head -n 1) || true
+	if [[ -n $at ]]; then
+		vm_damage "$2" "${at%%:*}"
+	else
+		failure="the region has no '$spoil'"
+	fi
+	spoil=
+}
+
 # Whoever runs the scenario may listen: host_event VERB TEXT.
 vm_tell() {
 	if declare -F host_event >/dev/null; then
@@ -298,6 +314,7 @@ vm_mark() {
 	jump)
 		dd if="$ram" of="$work/snapshot" bs=1M skip="$start" count="$size" \
 			iflag=skip_bytes,count_bytes conv=sparse status=none
+		vm_spoil "$work" "$ram"
 		vm_tell jump
 		;;
 	landed)

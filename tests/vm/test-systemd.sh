@@ -7,8 +7,7 @@
 region=256M!4352M
 system=debian
 packages=python3
-seconds=900
-when=all
+seconds=1200
 # again: also the jump after the crash, and a reboot. newer: the same with the systemd of the next Debian,
 # whose reboot starts the kernel that is loaded.
 variants=once

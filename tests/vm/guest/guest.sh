@@ -162,6 +162,11 @@ damage() {
 	ask "damage $1" >/dev/null
 }
 
+# spoil TEXT: the host damages the region where it has this text, once this kernel is about to jump.
+spoil() {
+	say "spoil $1"
+}
+
 # clock NAME: milliseconds by the host's clock since the first time it was asked for it.
 clock() {
 	ask "clock $1"
