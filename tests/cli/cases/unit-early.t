@@ -46,7 +46,7 @@ $ rm m2/etc/pkram.d/bad*.conf
 
 Nothing that another boot has left is restored.
 
-$ PKRAM_REGION=file:$PWD/region; export PKRAM_REGION; first init -q --size 32M; mount -t tmpfs tmpfs /mnt; mkdir /mnt/{a,b}
+$ PKRAM_REGION=file:$PWD/region; export PKRAM_REGION; first init -q --size 32M; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /mnt; mkdir /mnt/{a,b}
 $ unit a early=yes path=/mnt/a; mount -t tmpfs -o size=4M,mode=711 tmpfs /mnt/a; seq 1000 >/mnt/a/f; sum /mnt/a/f
 | 20029     4 /mnt/a/f
 $ echo b >/mnt/b/f; first save -q /mnt/a; first save -q /mnt/b; umount /mnt/a; mkdir -p root/mnt
