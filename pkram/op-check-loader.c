@@ -126,6 +126,25 @@ static int check_loader(struct check *c, struct pkram_ctx *quiet)
 	return r < 0 ? r : 0;
 }
 
+/* It knows of no reservation when it looks for room. */
+static void check_its_initrd(struct check *c)
+{
+	uint64_t start, size;
+
+	/* Where kexec puts one, no boot loader does. */
+	if (machine_came_by_kexec(c->ctx))
+		return;
+	machine_initrd(c->ctx, &start, &size);
+	for (size_t i = 0; size && i < c->all.n; i++)
+		if (ranges_overlap(start, size, c->keep[i].phys, c->keep[i].size))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+				       "export what must survive a reboot, or move the region to "
+				       "where pkram plan puts one",
+				       "%s: the boot loader puts its initrd there: what is in the "
+				       "region does not survive a reboot through the firmware",
+				       c->keep[i].what);
+}
+
 int check_cold_boot(struct check *c)
 {
 	struct pkram_ctx *quiet;
@@ -133,6 +152,7 @@ int check_cold_boot(struct check *c)
 
 	if (r < 0)
 		return r;
+	check_its_initrd(c);
 	r = check_loader(c, quiet);
 	pkram_unref(quiet);
 	return r;

@@ -515,6 +515,29 @@ static void test_grub_settings(void **state)
 	pkram_region_close(region);
 }
 
+/* Where the boot loader puts what it loads, a region does not come through a reboot. */
+static void test_cold_initrd(void **state)
+{
+	static const char hit[] = "pmem:/dev/pmem0: the boot loader puts its initrd there";
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	uint8_t params[4096] = { 0 };
+
+	put_grub(s, "memmap=1G!4G");
+	params[0xc0] = 1;	/* its address is above 4 GiB */
+	memcpy(params + 0x21c, "\x00\x10\x20\x00", 4);
+	memcpy(params + 0x218, "\x00\xf0\xff\x3f", 4);
+	sysroot_write(s, "/sys/kernel/boot_params/data", params, sizeof(params));
+	sysroot_text(s, "/proc/sys/kernel/bootloader_type", "208\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/proc/sys/kernel/bootloader_type", "114\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, hit, "pkram plan");
+	memcpy(params + 0x218, "\x00\x00\x00\x40", 4);
+	sysroot_write(s, "/sys/kernel/boot_params/data", params, sizeof(params));
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_region_close(region);
+}
+
 static void test_cold_boot(void **state)
 {
 	static const char entry[] = "/boot/loader/entries/a.conf";
@@ -594,6 +617,7 @@ int main(void)
 		CHECK_TEST(test_systemd),
 		CHECK_TEST(test_kmem),
 		CHECK_TEST(test_devices),
+		CHECK_TEST(test_cold_initrd),
 		CHECK_TEST(test_cold_boot),
 		CHECK_TEST(test_grub_settings),
 	};
