@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #define EDGE MIB /* signatures lie this near to the start or the end */
+#define LABELS (128 * KIB)
 
 static int copy_edge(int fd, uint64_t off, size_t len,
 		     int (*read_fn)(void *arg, uint64_t off, size_t len, void *buf), void *arg)
@@ -62,6 +63,25 @@ out:
 	return r;
 }
 
+/*
+ * The ramdax driver keeps the labels of its namespaces in the last 128 KiB of memory that another
+ * driver shows as one device.
+ */
+static int probe_labels(int fd, uint64_t size, char **ret_type)
+{
+	static const char magic[16] = "NAMESPACE_INDEX";
+	char found[sizeof(magic)];
+	ssize_t n = size < LABELS ? 0 :
+				    pread(fd, found, sizeof(found), (off_t)(size - LABELS));
+
+	if (n < 0)
+		return -errno;
+	if (n != sizeof(found) || memcmp(found, magic, sizeof(magic)) != 0)
+		return 0;
+	*ret_type = strdup("NVDIMM namespace labels (ramdax)");
+	return *ret_type ? 1 : -ENOMEM;
+}
+
 int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 		      int (*read)(void *arg, uint64_t off, size_t len, void *buf), void *arg,
 		      char **ret_type)
@@ -79,8 +99,10 @@ int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 	if (r < 0)
 		return r;
 	r = probe(fd, &type);
+	if (r == 0)
+		r = probe_labels(fd, size, &type);
 	if (r < 0)
-		return log_error_errno(ctx, r, "libblkid cannot look for signatures: %m");
+		return log_error_errno(ctx, r, "cannot look for signatures: %m");
 	*ret_type = type;
 	return 0;
 }

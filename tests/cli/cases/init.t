@@ -54,6 +54,10 @@ $ cmp image before
 $ truncate -s 1M small && mkswap -q small; pkram init --size 40M file:small; stat -c %s small
 | 1048576
 ! pkram: file:DIR/small: holds swap; 'pkram init --force' writes over it
+$ truncate -s 16M labels; printf 'NAMESPACE_INDEX\0' | dd of=labels bs=1 seek=$((16256 << 10)) conv=notrunc status=none
+$ pkram init file:labels
+! pkram: file:DIR/labels: holds NVDIMM namespace labels (ramdax); 'pkram init --force' writes over it
+[1]
 $ head -c 5000 /dev/urandom >tiny && pkram init file:tiny; stat -c %s tiny
 | 5000
 ! pkram: tiny: 4096 bytes are too few for a container; it needs 8388608
