@@ -115,6 +115,19 @@ int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret)
 	return 0;
 }
 
+bool machine_ranges_cover(const struct machine_ranges *m, uint64_t start, uint64_t size)
+{
+	uint64_t last = start + (size - 1);
+
+	for (size_t i = 0; i < m->n && m->v[i].start <= start; i++) {
+		if (m->v[i].end >= last)
+			return true;
+		if (m->v[i].end >= start)
+			start = m->v[i].end + 1;
+	}
+	return false;
+}
+
 /* --- the kernel's division --- */
 
 /* "  140000000-17fffffff : Persistent Memory (legacy)": two spaces for each range around it. */

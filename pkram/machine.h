@@ -216,6 +216,8 @@ int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret);
  * -EUCLEAN (logged): not understood.
  */
 int machine_iomem(struct pkram_ctx *ctx, struct machine_ranges *ret);
+/* Whether every byte lies in one of them: what the firmware's map leaves out is no memory. */
+bool machine_ranges_cover(const struct machine_ranges *m, uint64_t start, uint64_t size);
 /* Both kinds; all zero will do, and is left behind. */
 void machine_ranges_done(struct machine_ranges *m);
 

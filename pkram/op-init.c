@@ -136,6 +136,27 @@ static int check_unused(struct pkram_ctx *ctx, struct region *r)
 	return machine_device_unused(ctx, r->path, st.st_rdev, S_ISBLK(st.st_mode));
 }
 
+/* A memmap= word makes a device of any addresses, also of such that no memory answers to. */
+static int check_exists(struct pkram_ctx *ctx, struct region *r)
+{
+	_cleanup_(machine_ranges_done) struct machine_ranges map = { 0 };
+	struct machine_device d;
+	struct stat st;
+
+	if (fstat(r->fd, &st) < 0)
+		return -errno;
+	if (S_ISREG(st.st_mode) ||
+	    machine_device_of(ctx, st.st_rdev, S_ISBLK(st.st_mode), &d) < 0 || !d.legacy ||
+	    !d.res_phys || !d.res_size || machine_firmware_map(ctx, &map) < 0 ||
+	    machine_ranges_cover(&map, d.res_phys, d.res_size))
+		return 0;
+	pkram_log_refusal(ctx, "'pkram plan SIZE' finds some to reserve",
+			  "%s: the firmware's map has no memory at %#" PRIx64 ", or not all of "
+			  "its %" PRIu64 " MiB",
+			  r->spec, d.res_phys, d.res_size / MIB);
+	return -ENXIO;
+}
+
 /* The file behind a file: spec or a bare path that is no device; NULL for everything else. */
 static const char *file_of(const char *spec)
 {
@@ -157,6 +178,8 @@ static int check_content(struct pkram_ctx *ctx, const char *spec, struct init *i
 	if (k < 0)
 		return k;
 	k = check_unused(ctx, r);
+	if (k >= 0)
+		k = check_exists(ctx, r);
 	if (k >= 0 && r->size >= PKRAM_MIN_SIZE)
 		k = check_container(ctx, spec, init);
 	if (k >= 0)

@@ -130,7 +130,12 @@ static int finish(struct survey *s, struct pkram_memory *m, const char *why_no_d
 	if (k < 0)
 		return k;
 	m->reserved_by = words;
-	hint = op_memory_hint(m, why_no_driver);
+	if (m->kind == PKRAM_MEMORY_LEGACY_PMEM && s->firmware.n && m->phys && m->size &&
+	    !machine_ranges_cover(&s->firmware, m->phys, m->size))
+		hint = strdup("the firmware's map has no memory there, or not all of it; pkram "
+			      "plan SIZE finds some");
+	else
+		hint = op_memory_hint(m, why_no_driver);
 	if (!hint)
 		return -ENOMEM;
 	m->hint = hint;

@@ -44,6 +44,14 @@ static void test_firmware(void **state)
 	assert_range(&m.v[1], 0x9fc00, 0x9ffff, 0, "Reserved");
 	assert_range(&m.v[2], 4 * GIB, 5 * GIB - 1, 0, "System RAM");
 	assert_range(&m.v[3], 0xfffffffffff00000, UINT64_MAX, 0, "Unknown E820 type");
+	/* Of several kinds, to their last bytes; and no further. */
+	assert_true(machine_ranges_cover(&m, 0x1000, 0x9f000));
+	assert_false(machine_ranges_cover(&m, 0x1000, 0x9f001));
+	assert_true(machine_ranges_cover(&m, 4 * GIB, GIB));
+	assert_false(machine_ranges_cover(&m, 4 * GIB - 1, 2));
+	assert_false(machine_ranges_cover(&m, 5 * GIB - 1, 2));
+	assert_false(machine_ranges_cover(&m, 2 * GIB, 1));
+	assert_true(machine_ranges_cover(&m, 0xfffffffffff00000, MIB));
 	machine_ranges_done(&m);
 	machine_ranges_done(&m);
 	assert_null(s->log);

@@ -38,6 +38,14 @@ $ on two-nodes
 | KIND        DEVICE      RANGE                     SIZE USABLE NODE MODE   STATE   RESERVED-BY       HINT
 | legacy-pmem /dev/pmem0  0x32000000-0x3bffffff   160.0M 158.0M    0 raw    unknown memmap=160M!800M  a recorded machine has no devices to look into
 | legacy-pmem /dev/dax1.0 0x110000000-0x119ffffff 160.0M 158.0M    1 devdax unknown memmap=160M!4352M a recorded machine has no devices to look into
+
+Where the firmware's map ends within the region, there is no memory for all of it.
+
+$ mkdir short; cp -r $CLI_SOURCE/tests/sysroot/pmem-raw/. short
+$ echo 0x57ffffff >short/sys/firmware/memmap/3/end
+$ pkram --sysroot short regions -n -o range,hint
+| 0x40000000-0x5fffffff the firmware's map has no memory there, or not all of it; pkram plan SIZE finds some
+
 $ on two-nodes --json
 | {
 |   "regions": [
