@@ -6,7 +6,8 @@
 # was told before a jump told again after it, and the region as the scenario expects it.
 
 # What a scenario file may set, besides the functions stage_1, stage_2, ... (or stage) for the guest:
-#	kernel=SERIES		the first kernel
+#	kernel=SERIES		the first kernel; one that is not on the disk with the kernels also comes by
+#				this, and the scenario brings it along for a jump (extra)
 #	memory=MIB		guest RAM: 1 GiB from 0, the rest from 4 GiB up
 #	nodes=N			2: the RAM below 4 GiB and two CPUs are node 0, the rest is node 1
 #	region=SIZE!START	reserved by memmap=, compared by the host across each jump (one node);
@@ -23,8 +24,8 @@
 #	variants=LIST		the scenario is run once for each, which is $variant here and in the guest
 #	variants_all=LIST	more of them, only by --all
 # and as functions, called on the host:
-#	extra ROOT		puts into ROOT what this scenario alone needs; the guest has it where
-#				`mount_extra` was called
+#	extra ROOT IMAGE	puts into ROOT what this scenario alone needs (IMAGE/boot has the kernels); the
+#				guest has it where `mount_extra` was called
 #	debian ROOT		changes the Debian in ROOT for this scenario alone (system=debian)
 # shellcheck disable=SC2034 # some of them are for the one who runs it
 vm_defaults() {
@@ -61,11 +62,11 @@ vm_run() (
 	. "$file"
 	version=$(basename "$(vm_kernel "$kernel")")
 	ram=$(vm_ram_file "$work" "$memory")
-	trap 'vm_stop; rm -rf "$ram" "$work"/ctl.* "$work"/{snapshot,data,extra,debian,debian-*}' EXIT
+	trap 'vm_stop; rm -rf "$ram" "$work"/ctl.* "$work"/{snapshot,data,extra,cd,debian,debian-*}' EXIT
 	if [[ -n $disk ]]; then
 		mke2fs -q -t ext4 "$work/data" "${disk}M" >&2
 	fi
-	vm_extra "$work"
+	vm_extra "$work" "$image"
 	vm_system=$image/$(vm_debian_name "$release" "$packages")
 	if declare -F debian >/dev/null; then
 		vm_debian_own "$vm_system" "$work/debian"
@@ -97,7 +98,7 @@ vm_extra() {
 
 	declare -F extra >/dev/null || return 0
 	mkdir "$work/extra-root"
-	extra "$work/extra-root"
+	extra "$work/extra-root" "$2"
 	mkfs.erofs --quiet "$work/extra" "$work/extra-root" >"$work/mkfs.log" 2>&1
 	rm -r "$work/extra-root"
 }

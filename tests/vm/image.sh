@@ -7,31 +7,38 @@
 
 # In the order in which a Debian system would have them at hand; dependencies follow by themselves.
 VM_MODULES="nd_e820 nd_pmem nd_btt dax_pmem device_dax dax_hmem virtio_pci virtio_blk
-	erofs ext4 loop dm_mod"
+	erofs ext4 loop dm_mod ramdax"
 VM_PROGRAMS="bash busybox kmod kexec ndctl daxctl stty mount umount findmnt getfattr setfattr
 	sha256sum cmp rm cp du timeout taskset numactl mke2fs script"
 
-# vm_image DIR SERIES...: build DIR/VERSION/{vmlinuz,initrd} and DIR/disk.
+# vm_image DIR SERIES...: build DIR/boot/{vmlinuz,initrd.img}-VERSION and DIR/disk with all of them.
 vm_image() {
-	local dir=$1 series kernel version
+	local dir=$1 series
 
 	shift
 	mkdir -p "$dir/root" "$dir/boot"
 	vm_root "$dir/root"
 	for series in "$@"; do
-		kernel=$(vm_kernel "$series")
-		version=$(<"$kernel/version")
-		mkdir "$dir/modules"
-		vm_modules "$kernel" "$dir/modules"
-		{
-			vm_cpio "$dir/root"
-			vm_cpio "$dir/modules"
-		} >"$dir/boot/initrd.img-$version"
-		rm -r "$dir/modules"
-		cp "$kernel/vmlinuz" "$dir/boot/vmlinuz-$version"
+		vm_image_kernel "$dir" "$series"
 	done
 	mkfs.erofs -T0 "$dir/disk" "$dir/boot" >"$dir/mkfs.log" 2>&1 ||
 		vm_die "mkfs.erofs failed; see $dir/mkfs.log"
+}
+
+# vm_image_kernel DIR SERIES: one more kernel to boot; it is on the disk only if the disk is made later.
+vm_image_kernel() {
+	local dir=$1 kernel version
+
+	kernel=$(vm_kernel "$2")
+	version=$(<"$kernel/version")
+	mkdir "$dir/modules"
+	vm_modules "$kernel" "$dir/modules"
+	{
+		vm_cpio "$dir/root"
+		vm_cpio "$dir/modules"
+	} >"$dir/boot/initrd.img-$version"
+	rm -r "$dir/modules"
+	cp "$kernel/vmlinuz" "$dir/boot/vmlinuz-$version"
 }
 
 vm_cpio() {

@@ -187,7 +187,7 @@ mount_extra() {
 
 	mkdir -p /extra
 	mount -t erofs -o ro "${disks[-1]}" /extra
-	[[ ! -e /extra/usr ]] || cp -rsn /extra/usr /
+	[[ ! -d /extra/usr ]] || cp -rsn /extra/usr /
 }
 
 guest_died() {
