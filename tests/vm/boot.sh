@@ -15,6 +15,8 @@
 #	machine=pc|q35		q35 starts by OVMF instead of SeaBIOS
 #	append=WORDS		more words for the first kernel
 #	cpu=WORDS		more words for QEMU's -cpu
+#	loader=grub		started by a real GRUB from a CD, whose "linux" command has all words as they are
+#				written here
 #	disk=MIB		an empty ext4 disk, /dev/vdb
 #	seconds=N		hard limit
 #	system=debian		a whole Debian with systemd on a disk of its own, instead of an initramfs
@@ -36,6 +38,7 @@ vm_defaults() {
 	region=
 	append=
 	cpu=
+	loader=
 	disk=
 	seconds=240
 	system=
@@ -110,6 +113,7 @@ vm_open_control() {
 
 vm_start() {
 	local name=$1 image=$2 work=$3 version=$4 ram=$5 line words=$append
+	local initrd=$image/boot/initrd.img-$version
 	local -a options data=() boot
 
 	vm_started=("$@")
@@ -121,14 +125,20 @@ vm_start() {
 	fi
 	if [[ $system == debian ]]; then
 		# What it writes is forgotten when QEMU ends.
-		boot=(-drive "file=$vm_system,if=virtio,format=raw,snapshot=on" -initrd "$vm_system-initrd")
+		boot=(-drive "file=$vm_system,if=virtio,format=raw,snapshot=on")
+		initrd=$vm_system-initrd
 		words="root=/dev/vda rw $append"
 	else
-		boot=(-drive "file=$image/disk,if=virtio,format=raw,readonly=on"
-			-initrd "$image/boot/initrd.img-$version")
+		boot=(-drive "file=$image/disk,if=virtio,format=raw,readonly=on")
 	fi
 	line="console=ttyS0 panic=-1 oops=panic quiet ${region:+memmap=$region} $words"
 	line="$line vm.test=$name ${variant:+vm.variant=$variant} vm.stage=1 vm.seed=${VM_SEED:-$((RANDOM << 15 | RANDOM))}"
+	if [[ $loader == grub ]]; then
+		vm_grub "$work" "$image/boot/vmlinuz-$version" "$initrd" "$line"
+		boot+=(-cdrom "$work/cd")
+	else
+		boot+=(-kernel "$image/boot/vmlinuz-$version" -initrd "$initrd" -append "$line")
+	fi
 	mapfile -t options < <(vm_machine "$ram")
 	# shellcheck disable=SC2046 # the accelerator is a list of words
 	qemu-system-x86_64 $(vm_accelerator "$image/boot/vmlinuz-$version") "${options[@]}" \
@@ -136,9 +146,25 @@ vm_start() {
 		-chardev file,id=console,path="$work/console.log",append=on -serial chardev:console \
 		-chardev pipe,id=control,path="$work/ctl" -serial chardev:control \
 		-serial file:"$work/lists" \
-		"${boot[@]}" "${data[@]}" -kernel "$image/boot/vmlinuz-$version" \
-		-append "$line" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
+		"${boot[@]}" "${data[@]}" </dev/null >"$work/qemu.log" 2>&1 {vm_in}>&- {vm_out}>&- &
 	vm_pid=$!
+}
+
+# vm_grub WORK KERNEL INITRD LINE: WORK/cd, a CD with GRUB.
+vm_grub() {
+	local work=$1 root=$1/cd-root
+
+	mkdir -p "$root/boot/grub"
+	cp "$2" "$root/vmlinuz"
+	cp "$3" "$root/initrd"
+	cat >"$root/boot/grub/grub.cfg" <<-END
+		linux /vmlinuz $4
+		initrd /initrd
+		boot
+	END
+	cp "$root/boot/grub/grub.cfg" "$work/grub.cfg"
+	grub-mkrescue --directory=/usr/lib/grub/i386-pc -o "$work/cd" "$root" >"$work/grub.log" 2>&1
+	rm -r "$root"
 }
 
 # QEMU's options for RAM and CPUs, one a line.
@@ -248,6 +274,7 @@ vm_event() {
 		;;
 	region) after_jump=$rest ;;
 	spoil) spoil=$rest ;;
+	words) append=$rest ;;
 	before) told_before[$key]=${rest#* } ;;
 	after) told_after[$key]=${rest#* } ;;
 	mark)

@@ -157,6 +157,11 @@ power_cycle() {
 	sleep 60
 }
 
+# words WORD...: what `append` is at the machine's next start from nothing (power_cycle).
+words() {
+	say "words $*"
+}
+
 # damage OFFSET: the host turns a byte of the region over.
 damage() {
 	ask "damage $1" >/dev/null
