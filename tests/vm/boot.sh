@@ -352,7 +352,6 @@ vm_mark() {
 		vm_tell landed "$bad"
 		vm_judge_region "$bad"
 		after_jump=intact
-		rm "$work/snapshot"
 		;;
 	esac
 }

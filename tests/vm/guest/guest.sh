@@ -131,14 +131,30 @@ boot_kernel() {
 	printf '%s\n' "${file#/boot/vmlinuz-}"
 }
 
-# hand_load STAGE SERIES [OPTION...]: without pkram; this command line plus the stage.
+# hand_load STAGE SERIES [OPTION...]: without pkram; the command line LINE, else this one, plus the stage.
 hand_load() {
 	local stage=$1 version
 
 	version=$(boot_kernel "$2")
 	shift 2
 	expect 0 kexec "$@" -l "/boot/vmlinuz-$version" --initrd="/boot/initrd.img-$version" \
-		--command-line="$(</proc/cmdline) vm.stage=$stage"
+		--command-line="${LINE:-$(</proc/cmdline)} vm.stage=$stage"
+}
+
+# line_with [WORD...]: this command line with these in the place of all memmap= words.
+line_with() {
+	tr ' ' '\n' </proc/cmdline | grep -v '^memmap=' | tr '\n' ' '
+	printf '%s ' "$@"
+}
+
+# Writes to all memory that the kernel gives out, so that what lies in it is lost for certain and not by chance.
+fill_ram() {
+	local free
+
+	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
+	mkdir -p /run/fill
+	mount -t tmpfs -o size=100% tmpfs /run/fill
+	dd if=/dev/zero of=/run/fill/zeroes bs=1M count=$(((free >> 10) - 48)) status=none
 }
 
 # Through the firmware, as `reboot` or the reset button; the host picks the stage, because the
