@@ -16,6 +16,7 @@ variants_all="pmem-pc-6.1-c pmem-pc-6.12-s pmem-pc-6.12-c pmem-q35-6.1-s pmem-q3
 
 IFS=- read -r KIND machine kernel LOAD <<<"${variant:-pmem-pc-6.12-s}"
 region=256M!4352M
+seconds=400
 if [[ $KIND == soft ]]; then
 	region=256M%4352M-1+0xefffffff
 fi
