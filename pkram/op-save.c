@@ -220,21 +220,41 @@ static bool put_early(const struct save_tree *t, uint64_t window)
 	return window >= front && window - front < t->n_early && t->early[window - front];
 }
 
+/* Straight from the source into the region, where that goes: 1. */
+static int copy_window(struct save_tree *t, uint64_t i, uint64_t off, size_t len)
+{
+	struct tree_loan loan;
+	int k = tree_image_lend(t->image, off, len, &loan);
+
+	if (k <= 0)
+		return k;
+	k = store_writer_copy(t->writer, i, len, loan.bytes);
+	if (!tree_image_take_back(t->image, &loan))
+		return MIN(k, 0);
+	return k < 0 ? k : 1;
+}
+
+static int fill_window(struct save_tree *t, uint64_t i, uint64_t off, size_t len, void *bounce)
+{
+	void *bytes = store_writer_window(t->writer, i, len, bounce);
+	int k = tree_image_fill(t->image, off, len, bytes);
+
+	return k < 0 ? k : store_writer_put(t->writer, i, len, bytes);
+}
+
 static int save_window(void *arg, unsigned int worker, uint64_t index)
 {
 	struct save *s = arg;
 	struct save_tree *t = tree_of_window(s, index);
 	uint64_t i = index - t->first_window, off = window_offset(t->info.meta_size, i);
 	size_t len = window_length(t->info.size, t->info.meta_size, i);
-	void *bytes;
 	int k;
 
 	if (put_early(t, i))
 		return 0;
-	bytes = store_writer_window(t->writer, i, len, s->bounce[worker]);
-	k = tree_image_fill(t->image, off, len, bytes);
-	if (k >= 0)
-		k = store_writer_put(t->writer, i, len, bytes);
+	k = copy_window(t, i, off, len);
+	if (k == 0)
+		k = fill_window(t, i, off, len, s->bounce[worker]);
 	if (k < 0)
 		return k;
 	return ctx_progress(s->region->ctx, "save", atomic_fetch_add(&s->done, len) + len,

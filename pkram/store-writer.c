@@ -634,6 +634,37 @@ int store_writer_put(struct store_writer *w, uint64_t index, size_t len, void *b
 	return k;
 }
 
+/* What is checksummed is in the cache when it is copied. */
+#define COPY_STEP (64 * KIB)
+
+int store_writer_copy(struct store_writer *w, uint64_t index, size_t len, const void *bytes)
+{
+	uint64_t off = window_offset(w->mirrored, index);
+	struct region *r = w->store->region;
+	size_t step = r->map ? COPY_STEP : len, piece;
+	XXH3_state_t *hash;
+	int k = 0;
+
+	HOOK("copy");
+	if (index >= w->cap_hashes || !IS_ALIGNED(len, PKRAM_BLOCK) || off < w->mirrored)
+		return -ERANGE;
+	hash = XXH3_createState();
+	if (!hash)
+		return -ENOMEM;
+	XXH3_64bits_reset(hash);
+	spans_prepare(r, &w->extents, index, off, true);
+	for (size_t done = 0; done < len && k >= 0; done += piece) {
+		const uint8_t *from = (const uint8_t *)bytes + done;
+
+		piece = MIN(len - done, step);
+		XXH3_64bits_update(hash, from, piece);
+		k = spread(w, &w->extents, off + done, piece, from);
+	}
+	w->hashes[index] = htole64(XXH3_64bits_digest(hash));
+	XXH3_freeState(hash);
+	return k;
+}
+
 int store_writer_read(struct store_writer *w, uint64_t off, size_t len, void *buf)
 {
 	_cleanup_free_ uint8_t *block = io_buffer_new(PKRAM_BLOCK);

@@ -208,6 +208,8 @@ int store_writer_grow(struct store_writer *w, uint64_t size, uint64_t ahead, sto
  */
 void *store_writer_window(struct store_writer *w, uint64_t index, size_t len, void *bounce);
 int store_writer_put(struct store_writer *w, uint64_t index, size_t len, void *bytes);
+/* The same of bytes that lie elsewhere, whole blocks. A window may be copied, then put again. */
+int store_writer_copy(struct store_writer *w, uint64_t index, size_t len, const void *bytes);
 /* The logical size, when it was not known at the start. */
 void store_writer_set_size(struct store_writer *w, uint64_t size);
 int store_writer_set_holes(struct store_writer *w, const struct pkram_hole *holes, uint64_t n);

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Any part of the image: its front is copied from the buffers, file data is read straight into the
- * caller's memory (pread, which unlike a mapping cannot end in SIGBUS). A file that lies in one
- * range is opened, read and closed in one go. A larger one is shared by the fills that it spans:
- * opened by the first, closed by the last, so that its lease holds for the whole copy. Ranges are
- * claimed in ascending order, so about two such files per thread are open at a time.
+ * caller's memory, or lent from a mapping of the file. A file that lies in one range is opened,
+ * read and closed in one go. A larger one is shared by the fills that it spans: opened by the
+ * first, closed by the last, so that its lease holds for the whole copy. Ranges are claimed in
+ * ascending order, so about two such files per thread are open at a time.
+ *
+ * A mapping saves the copy that pread makes, but ends in SIGBUS where a file shrinks, and may show
+ * bytes that change. Under a lease neither can be: who wants to write or to truncate waits for a
+ * second at least, and that somebody waits is seen. So only leased files are mapped, only of tmpfs
+ * (others may fail to read), and only those without holes, which a read would fill.
  */
 #include "tree-save.h"
 
 #include <endian.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+
+/* Below, a mapping costs more than it saves. */
+#define MAPPED_SIZE (2 * PKRAM_HUGE)
 
 /* One call of tree_image_fill(). */
 struct fill {
@@ -117,6 +128,28 @@ static struct tree_file *find_shared(struct tree_image *img, uint32_t source)
 	return NULL;
 }
 
+static bool may_be_mapped(const struct tree_image *img, uint32_t source)
+{
+	const struct tree_source *s = &img->sources[source];
+
+	return le64toh(tree_inode(img, s->nid)->size) >= MAPPED_SIZE &&
+	       !(s->flags & SOURCE_SPARSE) && img->devs[s->dev].fs_magic == TMPFS_MAGIC;
+}
+
+static void map_file(const struct tree_image *img, struct tree_file *file)
+{
+	uint64_t size = le64toh(tree_inode(img, img->sources[file->source].nid)->size);
+	void *map;
+
+	if (!file->leased || size > SIZE_MAX || !may_be_mapped(img, file->source))
+		return;
+	map = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, file->fd, 0);
+	if (map == MAP_FAILED)
+		return;
+	file->map = map;
+	file->size = size;
+}
+
 /* Adds a file to the table; when another thread was first, its file is taken. */
 static int add_shared(struct fill *f, size_t run, struct tree_file *ret)
 {
@@ -128,6 +161,7 @@ static int add_shared(struct fill *f, size_t run, struct tree_file *ret)
 	r = tree_file_open(img, img->runs[run].source, &f->dir, &fresh);
 	if (r < 0)
 		return r;
+	map_file(img, &fresh);
 	runs_of_source(img, run, &first, &end);
 	for (; first < end; first++)
 		fresh.left += (uint64_t)img->runs[first].blocks * TREE_BLOCK;
@@ -138,7 +172,7 @@ static int add_shared(struct fill *f, size_t run, struct tree_file *ret)
 		if (r == 0) {
 			file = &img->files[img->n_files++];
 			*file = fresh;
-			fresh.fd = -1;
+			fresh = (struct tree_file){ .fd = -1 };
 		}
 	}
 	if (file) {
@@ -146,8 +180,7 @@ static int add_shared(struct fill *f, size_t run, struct tree_file *ret)
 		*ret = *file;
 	}
 	pthread_mutex_unlock(&img->lock);
-	if (fresh.fd >= 0)
-		close(fresh.fd);
+	tree_file_drop(&fresh);
 	return r;
 }
 
@@ -269,4 +302,50 @@ int tree_image_fill(struct tree_image *img, uint64_t off, size_t len, void *buf)
 	r = fill_data(&f);
 	tree_dirs_put(img, &f.dir);
 	return r;
+}
+
+/* Nobody waits for the lease: so nobody has written, and nobody will for a second. */
+static bool lease_holds(int fd)
+{
+	return fcntl(fd, F_GETLEASE) == F_RDLCK;
+}
+
+int tree_image_lend(struct tree_image *img, uint64_t off, size_t len, struct tree_loan *ret)
+{
+	struct fill f = { .img = img, .off = off, .end = off + len, .dir = TREE_DIR_REF_NONE };
+	size_t i = find_run(img, off);
+	const struct tree_run *run = &img->runs[i];
+	struct tree_file file;
+	uint64_t at;
+	int r;
+
+	if (i == img->n_runs || run_start(run) > off || run_end(run) < f.end ||
+	    !may_be_mapped(img, run->source))
+		return 0;
+	r = get_shared(&f, i, &file);
+	tree_dirs_put(img, &f.dir);
+	if (r < 0)
+		return r;
+	at = run->off + (off - run_start(run));
+	/* What lies behind the end of a file in its last page is not of the file. */
+	if (file.map && range_ok(at, len, file.size) && lease_holds(file.fd) &&
+	    madvise((void *)(file.map + at), len, MADV_POPULATE_READ) == 0) {
+		*ret = (struct tree_loan){
+			.bytes = file.map + at, .source = run->source, .len = len,
+		};
+		return 1;
+	}
+	put_shared(img, run->source, 0);
+	return 0;
+}
+
+bool tree_image_take_back(struct tree_image *img, const struct tree_loan *loan)
+{
+	bool good;
+
+	pthread_mutex_lock(&img->lock);
+	good = lease_holds(find_shared(img, loan->source)->fd);
+	pthread_mutex_unlock(&img->lock);
+	put_shared(img, loan->source, good ? loan->len : 0);
+	return good;
 }

@@ -152,8 +152,7 @@ struct tree_image *tree_image_free(struct tree_image *img)
 	if (!img)
 		return NULL;
 	for (size_t i = 0; i < img->n_files; i++)
-		if (img->files[i].fd >= 0)
-			close(img->files[i].fd);
+		tree_file_drop(&img->files[i]);
 	tree_dirs_close(&img->open_dirs);
 	pthread_mutex_destroy(&img->lock);
 	if (img->root_fd >= 0)

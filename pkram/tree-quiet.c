@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 
 #include "machine.h"
@@ -288,7 +289,16 @@ void tree_file_close(struct tree_image *img, struct tree_file *file)
 	}
 	if (what)
 		tree_not_quiet(img, file->source, NULL, what);
-	close(file->fd);
+	tree_file_drop(file);
+}
+
+void tree_file_drop(struct tree_file *file)
+{
+	if (file->map)
+		munmap((void *)file->map, (size_t)file->size);
+	file->map = NULL;
+	if (file->fd >= 0)
+		close(file->fd);
 	file->fd = -1;
 }
 

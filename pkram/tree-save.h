@@ -95,6 +95,8 @@ struct tree_file {
 	uint32_t source;
 	int fd;
 	bool leased;
+	const uint8_t *map;		/* all of it, or NULL */
+	uint64_t size;			/* of the map */
 	uint32_t users;			/* in the table of open files: fills at work on it */
 	uint64_t left;			/* ... bytes of its runs that are still to be filled */
 };
@@ -373,6 +375,8 @@ int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref 
 		   struct tree_file *ret);
 /* Compares it with what was scanned, and closes it. */
 void tree_file_close(struct tree_image *img, struct tree_file *file);
+/* Closes it as it is. */
+void tree_file_drop(struct tree_file *file);
 
 /* --- tree-fill.c --- */
 

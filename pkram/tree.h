@@ -74,6 +74,22 @@ void tree_image_info(const struct tree_image *img, struct tree_image_info *ret);
  * are missing).
  */
 int tree_image_fill(struct tree_image *img, uint64_t off, size_t len, void *buf);
+
+/*
+ * The same without a copy: bytes of the image as they lie in a source. 1; 0: they do not, or might
+ * change, so tree_image_fill() has to be used. What was lent goes back to tree_image_take_back(),
+ * which says whether the bytes were those of the image all the time; if not, a copy of them is
+ * worth nothing, and they have to be filled. From any thread.
+ */
+struct tree_loan {
+	const void *bytes;
+	uint32_t source;
+	size_t len;
+};
+
+int tree_image_lend(struct tree_image *img, uint64_t off, size_t len, struct tree_loan *ret);
+bool tree_image_take_back(struct tree_image *img, const struct tree_loan *loan);
+
 /*
  * Call when all is filled: looks at the sources again. -EBUSY when any was not quiet, unless live.
  * *ret_live: something was not quiet.

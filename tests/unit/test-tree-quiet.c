@@ -324,6 +324,50 @@ static void a_later_writer_waits(void **state)
 	close(dir);
 }
 
+/* Windows of a large file are lent, as they are, until somebody wants to write to it. */
+static void lent_until_a_writer_comes(void **state)
+{
+	const struct tree_scan_options o = { .live = true };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	struct tree_image_info info;
+	struct tree_loan loan;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	uint64_t at;
+	bool live;
+	int dir = src_dir(f);
+
+	if (strncmp(f->dir, "/dev/shm", 8) != 0)
+		skip();
+	make_file(dir, "large", 4 * MIB + 5000, 0644);
+	make_sparse(dir, "sparse", 8 * MIB, 40);
+	assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
+	tree_image_info(img, &info);
+	bytes = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+	assert_int_equal(tree_image_lend(img, 0, PKRAM_WINDOW, &loan), 0);
+	for (at = info.meta_size; at + MIB <= info.meta_size + 4 * MIB; at += MIB) {
+		assert_int_equal(tree_image_lend(img, at, MIB, &loan), 1);
+		assert_memory_equal(loan.bytes, bytes + at, MIB);
+		assert_true(tree_image_take_back(img, &loan));
+	}
+	/* Its end, whose last page is not all of the file; and what has holes. */
+	assert_int_equal(tree_image_lend(img, at, 2 * TREE_BLOCK, &loan), 0);
+	assert_int_equal(tree_image_lend(img, at + 2 * TREE_BLOCK, MIB, &loan), 0);
+
+	assert_int_equal(tree_image_lend(img, info.meta_size, MIB, &loan), 1);
+	assert_int_equal(openat(dir, "large", O_WRONLY | O_NONBLOCK), -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+	assert_false(tree_image_take_back(img, &loan));
+	assert_int_equal(tree_image_lend(img, info.meta_size + MIB, MIB, &loan), 0);
+	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+	assert_int_equal(tree_image_finish(img, &live), 0);
+	assert_true(live);
+	assert_non_null(strstr(f->log, "was opened for writing"));
+	tree_image_free(img);
+	close(dir);
+}
+
 static void sources_are_compared(void **state)
 {
 	const struct tree_scan_options o = { 0 };
@@ -353,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writers_are_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(writers_without_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_later_writer_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(lent_until_a_writer_comes, setup, teardown),
 		cmocka_unit_test_setup_teardown(sources_are_compared, setup, teardown),
 	};
 
