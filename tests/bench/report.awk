@@ -4,6 +4,7 @@
 # Reads, told apart by their number of fields, separated by tabs:
 #
 #   job who files calls                     system calls on a tree of so many files
+#   what where seconds                      a command that moves next to nothing
 #   job tree pages region who threads files bytes seconds minor-faults major-faults RSS-KiB anon-KiB
 
 function median(list,    n, a, i, j, t) {
@@ -78,6 +79,13 @@ NF == 4 {
 		low = $3
 	if ($3 > high)
 		high = $3
+	next
+}
+
+NF == 3 {
+	if (!(($1, $2) in operations))
+		operation_keys[++n_operations] = $1 SUBSEP $2
+	operations[$1, $2] = operations[$1, $2] " " $3
 	next
 }
 
@@ -186,6 +194,17 @@ function heading(place,    f) {
 		"GB/s", "us/file", "/limit", "/best", "/peer", "pkram/", "calls", "faults", "RSS", "anon"
 }
 
+function operation(key,    f, ms) {
+	split(key, f, SUBSEP)
+	ms = sprintf("%.3f", median(operations[key]) * 1000)
+	if (json) {
+		printf "%s\n{\"what\":\"%s\",\"where\":\"%s\",\"ms\":%s}", comma, f[1], f[2], ms
+		comma = ","
+	} else {
+		printf "%-24s %-24s %8s\n", f[1], f[2], ms
+	}
+}
+
 # Nothing can be copied faster than memory is; where one thread's memcpy seems to, the run is void.
 # Looked at over all cases: memory is the same in each.
 function check_limits(    t, n, ways, i, limit, plain, wrong) {
@@ -207,7 +226,7 @@ function check_limits(    t, n, ways, i, limit, plain, wrong) {
 }
 
 END {
-	if (broken || !n_keys)
+	if (broken || !(n_keys + n_operations))
 		exit 1
 	rates()
 	if (json) {
@@ -240,6 +259,14 @@ END {
 						row(keys[i])
 				}
 	}
+	if (json) {
+		printf "\n],\"operations\":["
+		comma = ""
+	} else if (n_operations) {
+		printf "\nsmall commands\n%-24s %-24s %8s\n", "what", "where", "ms"
+	}
+	for (i = 1; i <= n_operations; i++)
+		operation(operation_keys[i])
 	if (json)
 		print "\n]}"
 	exit (0 in max_threads) ? check_limits() : 0

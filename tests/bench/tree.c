@@ -8,7 +8,10 @@
  *	tree small DIR FILES		files of 0 to 8 KiB, 500 in a directory
  *	tree usr DIR BYTES		sizes, depth and symbolic links as below /usr
  *	tree sparse DIR BYTES RUN	one file of that size; 5 % of it is data, in runs of RUN
- *bytes
+ *					bytes
+ *	tree names DIR FILES		empty files, 500 in a directory
+ *	tree wide DIR FILES		... all in one
+ *	tree deep DIR FILES		... 100 in each of up to 500 directories below each other
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -153,6 +156,25 @@ static void tree_sparse(const char *dir, uint64_t bytes, uint64_t run)
 	close(fd);
 }
 
+static void tree_names(const char *dir, uint64_t files, uint64_t each, unsigned int levels)
+{
+	char path[4096] = "", file[sizeof(path) + 32];
+	uint64_t dirs = 0;
+
+	for (uint64_t i = 0; i < files; i++) {
+		if (i % each == 0) {
+			if (dirs % levels == 0)
+				snprintf(path, sizeof(path), "%s/%06u", dir, (unsigned int)dirs);
+			else
+				strcat(path, "/d");
+			dirs++;
+			make_dir(path);
+		}
+		snprintf(file, sizeof(file), "%s/file%07u", path, (unsigned int)i);
+		add_file(file, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argv[1];
@@ -170,6 +192,12 @@ int main(int argc, char **argv)
 		tree_small(argv[2], number(argv[3]));
 	else if (strcmp(kind, "usr") == 0)
 		tree_usr(argv[2], number(argv[3]));
+	else if (strcmp(kind, "names") == 0)
+		tree_names(argv[2], number(argv[3]), 500, 1);
+	else if (strcmp(kind, "wide") == 0)
+		tree_names(argv[2], number(argv[3]), number(argv[3]), 1);
+	else if (strcmp(kind, "deep") == 0)
+		tree_names(argv[2], number(argv[3]), 100, 500);
 	else if (strcmp(kind, "sparse") == 0 && argc == 5)
 		tree_sparse(argv[2], number(argv[3]), number(argv[4]));
 	else
