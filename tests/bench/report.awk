@@ -19,7 +19,7 @@ function median(list,    n, a, i, j, t) {
 function kind(job, who) {
 	if (job == "limit" || who == "pkram")
 		return job == "limit" ? "limit" : "pkram"
-	return who ~ /^(pread|map|pwrite|fallocate|uffd|xxh3)(\+xxh3)?$/ ? "method" : "peer"
+	return who ~ /^(pread|map|quiet|pwrite|fallocate|uffd|xxh3)(\+xxh3)?$/ ? "method" : "peer"
 }
 
 # What of the limit goes for a job: which way on a device, read or copy in memory.
