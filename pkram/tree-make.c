@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Making one file of a tree. A small one costs five system calls; each more would show.
+ * Making one file of a tree. A small one costs four system calls, and one more for each thing that
+ * does not come by itself:
+ *
+ *	openat		with the mode, where neither the umask nor special bits forbid it
+ *	pwrite		all of it: pages that are written whole need no zeroes first
+ *	utimensat	nothing else sets a time; after all that changes it
+ *	close
+ *
+ *	ftruncate	large (see LARGE_FILE), or with holes
+ *	fchown		somebody else's
+ *	fsetxattr	each attribute
+ *	fchmod		setuid, setgid, sticky, or what the umask takes away
  */
 #include <fcntl.h>
 #include <sys/mman.h>
