@@ -37,14 +37,7 @@ static int early_room(void *arg, uint64_t size)
 	       size <= ALIGN_DOWN(c->node->size - c->node->mirrored, PKRAM_WINDOW);
 }
 
-static void *early_window(void *arg, uint64_t index, void *bounce)
-{
-	(void)arg;
-	(void)index;
-	return bounce;
-}
-
-static int early_put(void *arg, uint64_t data_index, void *bytes)
+static int early_put(void *arg, uint64_t data_index, const void *bytes)
 {
 	struct compare *c = arg;
 	uint64_t index = window_front(c->node->mirrored) + data_index;
@@ -106,8 +99,7 @@ int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n)
 	const struct tree_scan_options o = { .allow_lossy = true,
 					     .cross_mounts = n->fingerprint & 1 };
 	struct compare c = { .ctx = ctx, .node = n };
-	const struct tree_sink sink = { .room = early_room, .window = early_window,
-					.put = early_put, .arg = &c };
+	const struct tree_sink sink = { .room = early_room, .put = early_put, .arg = &c };
 	struct pkram_ctx *quiet;
 	int k;
 

@@ -80,18 +80,11 @@ static int early_room(void *arg, uint64_t size)
 	return 1;
 }
 
-static void *early_window(void *arg, uint64_t index, void *bounce)
-{
-	struct save_tree *t = arg;
-
-	return store_writer_window(t->writer, index, PKRAM_WINDOW, bounce);
-}
-
-static int early_put(void *arg, uint64_t index, void *bytes)
+static int early_put(void *arg, uint64_t index, const void *bytes)
 {
 	struct save_tree *t = arg;
 	struct save *s = t->save;
-	int k = store_writer_put(t->writer, index, PKRAM_WINDOW, bytes);
+	int k = store_writer_copy(t->writer, index, PKRAM_WINDOW, bytes);
 
 	if (k < 0)
 		return k;
@@ -102,8 +95,7 @@ static int early_put(void *arg, uint64_t index, void *bytes)
 
 static int scan_tree(struct save *s, struct save_tree *t)
 {
-	const struct tree_sink sink = { .room = early_room, .window = early_window,
-					.put = early_put, .arg = t };
+	const struct tree_sink sink = { .room = early_room, .put = early_put, .arg = t };
 	int k;
 
 	k = tree_image_scan(t->image, &sink);

@@ -100,8 +100,7 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	if (lo > from)
 		bytes = e->part.bytes;
 	else
-		bytes = e->sink->window(e->sink->arg, index,
-					hi == to ? e->bounce[worker] : e->spare);
+		bytes = hi == to ? e->bounce[worker] : e->spare;
 	r = copy_part(run->img, lo, hi, bytes + (lo - from));
 	if (r <= 0)
 		return r;
@@ -160,7 +159,7 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 		e->part.bytes = NULL;
 	run.first = run.start / PKRAM_WINDOW;
 	r = work_pool_run(pool, (run.end - 1) / PKRAM_WINDOW - run.first + 1, fill_window, &run);
-	/* The window that was begun may lie in the spare buffer. */
+	/* The window that was begun lies in the spare buffer. */
 	if (run.next.bytes == e->spare) {
 		e->spare = e->held;
 		e->held = run.next.bytes;

@@ -34,10 +34,8 @@ struct tree_scan_options {
 struct tree_sink {
 	/* Whether there is room for the first `size` bytes of data: 1; 0 ends the giving. */
 	int (*room)(void *arg, uint64_t size);
-	/* Where window `index` is to be made; `bounce` has PKRAM_WINDOW bytes. From any thread. */
-	void *(*window)(void *arg, uint64_t index, void *bounce);
-	/* It is made, in the memory that was asked for. From any thread. */
-	int (*put)(void *arg, uint64_t index, void *bytes);
+	/* Window `index` of PKRAM_WINDOW bytes, which are gone afterwards. From any thread. */
+	int (*put)(void *arg, uint64_t index, const void *bytes);
 	void *arg;
 };
 
