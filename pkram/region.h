@@ -78,6 +78,8 @@ int region_file_create(struct pkram_ctx *ctx, const char *path, uint64_t size);
 
 /* off and len multiples of 4096, buf aligned to 4096; inside [0, size), else -ERANGE. */
 int region_read(struct region *r, uint64_t off, size_t len, void *buf);
+/* Long stretches of mapped regions are best written in steps of this: the next one is fetched. */
+#define REGION_STEP (16 * KIB)
 int region_write(struct region *r, uint64_t off, size_t len, const void *buf);
 int region_zero(struct region *r, uint64_t off, uint64_t len);
 /* Reads the device, what lies in front of the container too: off counts from its first byte. */

@@ -634,14 +634,12 @@ int store_writer_put(struct store_writer *w, uint64_t index, size_t len, void *b
 	return k;
 }
 
-/* What is checksummed is in the cache when it is copied. */
-#define COPY_STEP (64 * KIB)
-
+/* In steps: what was checksummed is in the cache when it is copied. */
 int store_writer_copy(struct store_writer *w, uint64_t index, size_t len, const void *bytes)
 {
 	uint64_t off = window_offset(w->mirrored, index);
 	struct region *r = w->store->region;
-	size_t step = r->map ? COPY_STEP : len, piece;
+	size_t step = r->map ? REGION_STEP : len, piece;
 	XXH3_state_t *hash;
 	int k = 0;
 
