@@ -182,6 +182,7 @@ int tree_early_run(struct tree_image *img, struct work_pool *pool)
 		any = any || img->looks[i].keep;
 	if (any)
 		work_pool_run(pool, img->n_looks, close_kept, img);
+	atomic_store(&e->kept, 0);
 	return MIN(r, 0);
 }
 

@@ -27,6 +27,9 @@
 /* Far below the second that a lease holds at least after somebody asked for it to end. */
 #define LEASE_SURE_NS (500 * 1000 * 1000)
 
+/* So many files stay open at most: half of what a process may have by default. */
+#define KEPT_FILES 512u
+
 static int64_t coarse_clock(void)
 {
 	struct timespec now;
@@ -158,7 +161,7 @@ static bool has_all_pages(const struct tree_image *img, const struct tree_look *
 	       l->st.stx_blocks == ALIGN_UP(l->st.stx_size, (uint64_t)TREE_BLOCK) / 512;
 }
 
-static int look_at_data(const struct tree_image *img, struct tree_look *l)
+static int look_at_data(struct tree_image *img, struct tree_look *l)
 {
 	bool hugetlb = l->fs_magic == HUGETLBFS_MAGIC;
 	uint64_t size = l->st.stx_size;
@@ -177,7 +180,8 @@ static int look_at_data(const struct tree_image *img, struct tree_look *l)
 		l->sparse = l->segments.n != 1 || l->segments.s[0].off != 0 ||
 			    l->segments.s[0].end < size;
 	}
-	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW;
+	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW &&
+		  atomic_fetch_add(&img->early.kept, 1) < KEPT_FILES;
 	return 0;
 }
 
@@ -193,7 +197,7 @@ static int read_target(struct tree_look *l)
 	return 0;
 }
 
-static int look(const struct tree_image *img, struct tree_look *l)
+static int look(struct tree_image *img, struct tree_look *l)
 {
 	int r;
 
@@ -219,7 +223,7 @@ static int look(const struct tree_image *img, struct tree_look *l)
 	return r;
 }
 
-void tree_look(const struct tree_image *img, struct tree_look *l)
+void tree_look(struct tree_image *img, struct tree_look *l)
 {
 	l->error = look(img, l);
 	if (l->file.fd >= 0 && !(l->keep && l->error == 0)) {
@@ -229,7 +233,7 @@ void tree_look(const struct tree_image *img, struct tree_look *l)
 	}
 }
 
-void tree_look_root(const struct tree_image *img, struct tree_look *l)
+void tree_look_root(struct tree_image *img, struct tree_look *l)
 {
 	l->error = tree_statx(img->root_fd, "", &l->st);
 	l->dirfd = l->file.fd = img->root_fd;

@@ -20,6 +20,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 #include "hash.h"
@@ -157,6 +158,7 @@ struct tree_early {
 	uint8_t *held, *spare;		/* for the last window, and for the one after it */
 	uint8_t **bounce;		/* one per worker */
 	unsigned int n_bounce;
+	atomic_uint kept;		/* files of the looks that are to stay open */
 };
 
 struct tree_link {
@@ -270,9 +272,9 @@ int tree_emit_finish(struct tree_image *img);
 /* Makes a look ready for the next entry: @name, @dirfd and @d_type are for the caller to set. */
 void tree_look_reset(struct tree_look *l);
 /* Looks at an entry; says nothing. From any thread, while nothing is emitted. */
-void tree_look(const struct tree_image *img, struct tree_look *l);
+void tree_look(struct tree_image *img, struct tree_look *l);
 /* The same for the root of the tree. */
-void tree_look_root(const struct tree_image *img, struct tree_look *l);
+void tree_look_root(struct tree_image *img, struct tree_look *l);
 void tree_look_done(struct tree_look *l);
 
 /* --- tree-attr-get.c --- */

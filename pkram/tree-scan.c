@@ -20,7 +20,7 @@
 /* Fewer than stay open, so that a batch finds the parents of the next one open. */
 #define BATCH_DIRS (DIRS_CACHED / 2)
 /* Entries that are looked at together, and those that a thread takes at once. */
-#define LOOKS 512u
+#define LOOKS 1024u
 #define LOOKS_CHUNK 16u
 
 #define DIRENTS_SIZE (64 * 1024)
