@@ -54,6 +54,8 @@ struct fill {
 	struct restore_tree *tree;
 	struct tree_restore *work;
 	uint8_t **bounce;
+	uint64_t pieces, share;		/* all of them; those of one thread */
+	unsigned int threads;
 };
 
 static void tree_done(struct restore_tree *t)
@@ -418,15 +420,27 @@ static int take_window(struct fill *f, unsigned int worker, uint64_t index, void
 	return k;
 }
 
-static int fill_piece(void *arg, unsigned int worker, uint64_t piece)
+/*
+ * The kernel lets one thread at a time write to a file, or make one in a directory, and neighbours
+ * are likely to be of the same: so threads work far apart, each in a share of its own. The last one
+ * may be smaller: then there is no such piece.
+ */
+static uint64_t far_apart(const struct fill *f, uint64_t i)
+{
+	return i % f->threads * f->share + i / f->threads;
+}
+
+static int fill_piece(void *arg, unsigned int worker, uint64_t number)
 {
 	struct fill *f = arg;
 	struct restore *r = f->restore;
 	const struct store_node *n = store_reader_node(f->tree->reader);
+	uint64_t piece = far_apart(f, number), first, end, passed = 0;
 	struct stretch s = { 0 };
-	uint64_t first, end, passed = 0;
 	int k = 0;
 
+	if (piece >= f->pieces)
+		return 0;
 	piece_windows(n, piece, &first, &end);
 	for (uint64_t i = first; i < end && k >= 0; i++) {
 		k = take_window(f, worker, i, f->bounce[worker] + (i - first) * PKRAM_WINDOW, &s);
@@ -448,17 +462,18 @@ static int fill_tree(struct restore *r, struct restore_tree *t)
 		.salvage = r->flags & PKRAM_RESTORE_SALVAGE,
 		.hugetlb = tree_place_hugetlb(t->place),
 	};
-	uint64_t pieces = piece_count(n);
 	int k;
 
-	o.threads = ctx_threads(r->region->ctx, pieces);
+	f.pieces = piece_count(n);
+	f.threads = o.threads = ctx_threads(r->region->ctx, f.pieces);
+	f.share = (f.pieces + f.threads - 1) / f.threads;
 	r->threads = MAX(r->threads, o.threads);
 	k = tree_restore_new(r->region->ctx, t->view, tree_place_dirfd(t->place), &o, &f.work);
 	if (k < 0)
 		return k;
 	f.bounce = op_bounce_new(o.threads, PIECE_WINDOWS);
 	k = f.bounce ? work_run(r->region->ctx, o.threads, store_region(r->region->store)->near,
-				pieces, fill_piece, &f) : -ENOMEM;
+				f.share * f.threads, fill_piece, &f) : -ENOMEM;
 	if (k >= 0 && op_log_damaged(r->region->ctx, t->reader, t->damaged)) {
 		r->missing = true;
 		if (!o.salvage)

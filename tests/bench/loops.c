@@ -288,18 +288,23 @@ static void verify_xxh3(struct job *j, const struct piece *p, int fd)
 	hash(j, j->region + p->place, p->size);
 }
 
-/* Files stay open from piece to piece; the pieces of one file are neighbours. */
+/*
+ * Files stay open from piece to piece; the pieces of one file are neighbours. Each thread goes
+ * through a share of its own, since only one can write to a file at a time.
+ */
 static void work(void *arg, unsigned int index, unsigned int threads)
 {
 	struct job *j = arg;
-	size_t i, opened = SIZE_MAX;
+	size_t share = (j->n_pieces + threads - 1) / threads, i, opened = SIZE_MAX;
 	int fd = -1;
 
 	(void)index;
-	(void)threads;
-	while ((i = atomic_fetch_add(&j->next, 1)) < j->n_pieces) {
-		const struct piece *p = &j->pieces[i];
+	while ((i = atomic_fetch_add(&j->next, 1)) < share * threads) {
+		size_t at = i % threads * share + i / threads;
+		const struct piece *p = &j->pieces[at];
 
+		if (at >= j->n_pieces)
+			continue;
 		if (j->open && p->source != opened) {
 			if (fd >= 0)
 				close(fd);
