@@ -8,7 +8,7 @@ region=512M!4352M
 memory=3072
 system=debian
 packages="redis-server postgresql nginx python3"
-seconds=1200
+seconds=1800
 when=all
 append="systemd.show_status=no"
 

@@ -63,12 +63,13 @@ word() {
 	tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p" | tail -n 1
 }
 
-# run PROGRAM...: its output goes to the console and to $OUTPUT, its status to $STATUS.
+# run PROGRAM...: its output goes to the console and to $OUTPUT, its status to $STATUS; it may take LIMIT
+# seconds (120).
 OUTPUT=/run/output
 run() {
 	printf '+ %s\n' "$*"
 	STATUS=0
-	timeout 120 "$@" >"$OUTPUT" 2>&1 </dev/null || STATUS=$?
+	timeout "${LIMIT:-120}" "$@" >"$OUTPUT" 2>&1 </dev/null || STATUS=$?
 	cat "$OUTPUT"
 }
 

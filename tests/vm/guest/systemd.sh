@@ -30,14 +30,14 @@ leave() {
 
 # All jobs of this boot are done.
 await_boot() {
-	run systemctl is-system-running --wait
+	LIMIT=400 run systemctl is-system-running --wait
 	note "this boot is done: $(<"$OUTPUT")"
 }
 
 # set_up NAME: a service of examples/, by the commands that its README has, as they stand there.
 set_up() {
 	cd "/extra/examples/$1" || fail "there is no example '$1'"
-	expect 0 bash -euxc "$(awk '/^## / { on = /^## Setting it up/ } on && sub(/^    /, "")' README.md)"
+	LIMIT=400 expect 0 bash -euxc "$(awk '/^## / { on = /^## Setting it up/ } on && sub(/^    /, "")' README.md)"
 	cd /
 }
 
