@@ -24,6 +24,20 @@ static int read_gz(struct pkram_ctx *ctx, const char *path, char **ret)
 	return r < 0 ? r : kexec_unpack(packed, len, CONFIG_MAX, ret, &len);
 }
 
+/* What a crash has left of one would read as a kernel without anything. */
+static int read_text(struct pkram_ctx *ctx, const char *path, char **ret)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = machine_read(ctx, path, &text, NULL);
+
+	if (r < 0)
+		return r;
+	if (!strstr(text, "CONFIG_"))
+		return -ENODATA;
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
 /* "/boot/config-V" of "/boot/vmlinuz-V" and the like. */
 static int read_beside(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret)
 {
@@ -34,10 +48,10 @@ static int read_beside(struct pkram_ctx *ctx, const struct kexec_kernel *k, char
 	int r;
 
 	snprintf(path, sizeof(path), "%.*sconfig-%s", dir, k->kernel, k->version);
-	r = machine_read(ctx, path, ret, NULL);
+	r = read_text(ctx, path, ret);
 	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(forms); i++) {
 		snprintf(path, sizeof(path), "%s%s%s", forms[i], k->version, i ? "/config" : "");
-		r = machine_read(ctx, path, ret, NULL);
+		r = read_text(ctx, path, ret);
 	}
 	return r;
 }

@@ -27,7 +27,10 @@ static bool is_kept_away(struct check *c)
 	       machine_module_blacklisted(c->ctx, "kmem");
 }
 
-/* Whether the next kernel is known to have no such driver; or to have it built in. */
+/*
+ * Whether the next kernel is known to have no such driver; or to have it built in. Modules that are
+ * there count for more than a configuration, which may be another build's.
+ */
 static bool has_no_kmem(struct check *c, bool *ret_builtin)
 {
 	_cleanup_(kexec_modules_done) struct kexec_modules m = { NULL };
@@ -35,8 +38,10 @@ static bool has_no_kmem(struct check *c, bool *ret_builtin)
 	enum kexec_module state = have ? kexec_modules_find(&m, "kmem") : KEXEC_MODULE_ABSENT;
 	char config = c->config ? kexec_config_get(c->config, "CONFIG_DEV_DAX_KMEM") : '?';
 
+	if (state == KEXEC_MODULE_ABSENT && c->have_initrd)
+		state = kexec_modules_find(&c->initrd.modules, "kmem");
 	*ret_builtin = state == KEXEC_MODULE_BUILTIN || config == 'y';
-	return config == 'n' || (have && config != 'y' && state == KEXEC_MODULE_ABSENT);
+	return config != 'y' && state == KEXEC_MODULE_ABSENT && (have || config == 'n');
 }
 
 static int check_kmem_of(struct check *c, const char *spec)

@@ -435,6 +435,11 @@ static void test_kmem(void **state)
 	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_text(s, "/lib/modules/6.12.0/modules.dep", "kernel/drivers/dax/kmem.ko:\n");
 	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "blacklist kmem");
+	/* What a crash has left of a configuration, and one that does not know of the module. */
+	sysroot_text(s, "/boot/config-6.12.0", "");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "blacklist kmem");
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_DEV_DAX=y\nCONFIG_DEV_DAX_HMEM=y\n");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "blacklist kmem");
 	o.append = "modprobe.blacklist=nouveau,kmem";
 	finds(region, &o, "kmem", PKRAM_CHECK_OK, NULL, NULL);
 	o.append = "memhp_default_state=offline";
