@@ -131,45 +131,57 @@ static void cut_boot_counter(struct boot_entry *e)
 	*plus = '\0';
 }
 
-static int entry_read(struct pkram_ctx *ctx, const char *root, const char *name,
-		      struct boot_entries *all)
+static int entry_read(struct pkram_ctx *ctx, const char *root, const char *path,
+		      struct boot_entry *e)
+{
+	_cleanup_free_ char *text = NULL;
+
+	return machine_read(ctx, path, &text, NULL) < 0 ? 0 : entry_parse(ctx, e, root, text);
+}
+
+/* A directory with the files of entries, all with the same ending. */
+struct place {
+	const char *dir, *tail;
+	bool unified;
+};
+
+static int add_entry(struct pkram_ctx *ctx, const char *root, const struct place *at,
+		     const char *name, struct boot_entries *all)
 {
 	_cleanup_(entry_done) struct boot_entry e = { 0 };
-	_cleanup_free_ char *path = NULL, *text = NULL;
-	size_t len = strlen(name);
+	size_t len = strlen(name), tail = strlen(at->tail);
+	_cleanup_free_ char *path = NULL;
 	int r;
 
-	if (len <= 5 || strcmp(name + len - 5, ".conf") != 0)
+	if (len <= tail || strcasecmp(name + len - tail, at->tail) != 0)
 		return 0;
-	if (asprintf(&path, "%s/loader/entries/%s", root, name) < 0) {
+	e.id = strndup(name, len - tail);
+	if (!e.id || asprintf(&path, "%s%s/%s", root, at->dir, name) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	if (machine_read(ctx, path, &text, NULL) < 0)
-		return 0;
-	e.id = strndup(name, len - 5);
-	if (!e.id)
-		return -ENOMEM;
 	cut_boot_counter(&e);
-	r = entry_parse(ctx, &e, root, text);
+	r = at->unified ? boot_unified_read(ctx, path, &e) : entry_read(ctx, root, path, &e);
 	if (r < 0 || !e.kernel)
 		return r;
 	r = array_grow(&all->v, &all->cap, all->n + 1, sizeof(*all->v));
 	if (r < 0)
 		return r;
+	e.tail = at->tail;
 	all->v[all->n++] = e;
 	e = (struct boot_entry){ 0 };
 	return 0;
 }
 
-static int entries_read_dir(struct pkram_ctx *ctx, const char *root, struct boot_entries *all)
+static int entries_read_dir(struct pkram_ctx *ctx, const char *root, const struct place *at,
+			    struct boot_entries *all)
 {
 	char path[64];
 	struct dirent *d;
 	int fd, r = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "%s/loader/entries", root);
+	snprintf(path, sizeof(path), "%s%s", root, at->dir);
 	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return 0;
@@ -179,7 +191,7 @@ static int entries_read_dir(struct pkram_ctx *ctx, const char *root, struct boot
 		return -ENOMEM;
 	}
 	while (r == 0 && (d = readdir(dir)))
-		r = entry_read(ctx, root, d->d_name, all);
+		r = add_entry(ctx, root, at, d->d_name, all);
 	closedir(dir);
 	return r;
 }
@@ -206,13 +218,17 @@ static int menu_order(const void *pa, const void *pb)
 	return d ? d : kexec_version_compare(b->id, a->id);
 }
 
-int boot_entries_read(struct pkram_ctx *ctx, struct boot_entries *all)
+int boot_entries_read(struct pkram_ctx *ctx, bool unified, struct boot_entries *all)
 {
 	static const char *const roots[] = { "/efi", "/boot/efi", "/boot" };
+	static const struct place files = { "/loader/entries", ".conf", false };
+	static const struct place images = { "/EFI/Linux", ".efi", true };
 
 	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
-		int r = entries_read_dir(ctx, roots[i], all);
+		int r = entries_read_dir(ctx, roots[i], &files, all);
 
+		if (r == 0 && unified)
+			r = entries_read_dir(ctx, roots[i], &images, all);
 		if (r < 0)
 			return r;
 	}
@@ -227,7 +243,7 @@ struct boot_entry *boot_entries_find(struct boot_entries *all, const char *patte
 	for (size_t i = 0; i < all->n; i++) {
 		char with_suffix[300];
 
-		snprintf(with_suffix, sizeof(with_suffix), "%s.conf", all->v[i].id);
+		snprintf(with_suffix, sizeof(with_suffix), "%s%s", all->v[i].id, all->v[i].tail);
 		if (fnmatch(pattern, all->v[i].id, 0) == 0 || fnmatch(pattern, with_suffix, 0) == 0)
 			return &all->v[i];
 	}

@@ -13,22 +13,28 @@ static bool has_grub(struct pkram_ctx *ctx)
 	       machine_exists(ctx, "/boot/grub2/grub.cfg");
 }
 
-static bool is_systemd_boot(const char *loader, bool grub, const struct boot_entries *all)
+/* Which entries the machine's loader shows; `grub`: where nothing else tells, it is GRUB. */
+static int read_entries(struct pkram_ctx *ctx, bool grub, struct boot_entries *ret,
+			bool *ret_systemd)
 {
-	return loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub && all->n;
+	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
+	bool systemd = loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub;
+	int r = boot_entries_read(ctx, systemd, ret);
+
+	*ret_systemd = systemd && (loader || ret->n);
+	return r;
 }
 
 int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
-	bool grub = has_grub(ctx);
+	bool grub = has_grub(ctx), systemd;
 	int r;
 
-	r = boot_entries_read(ctx, &all);
+	r = read_entries(ctx, grub, &all, &systemd);
 	if (r < 0)
 		return r;
-	if (is_systemd_boot(loader, grub, &all))
+	if (systemd)
 		return boot_systemd_default(ctx, &all, ret);
 	return grub ? boot_grub_default(ctx, &all, ret) : -ENODATA;
 }
@@ -36,16 +42,14 @@ int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
-	bool grub = has_grub(ctx) || machine_exists(ctx, "/etc/default/grub");
+	bool grub = has_grub(ctx) || machine_exists(ctx, "/etc/default/grub"), systemd;
 	int r;
 
-	r = boot_entries_read(ctx, &all);
+	r = read_entries(ctx, grub, &all, &systemd);
 	if (r < 0)
 		return r;
 	/* Also where GRUB shows boot entries: they are made by kernel-install there. */
-	if (is_systemd_boot(loader, grub, &all) ||
-	    (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
+	if (systemd || (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
 		*ret = KEXEC_LOADER_ENTRIES;
 	else
 		*ret = grub ? KEXEC_LOADER_GRUB : KEXEC_LOADER_UNKNOWN;
@@ -55,10 +59,12 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+	bool systemd;
 
 	if (loader == KEXEC_LOADER_GRUB)
 		return has_grub(ctx);
-	return loader == KEXEC_LOADER_ENTRIES && boot_entries_read(ctx, &all) == 0 && all.n;
+	return loader == KEXEC_LOADER_ENTRIES && read_entries(ctx, has_grub(ctx), &all,
+							      &systemd) == 0 && all.n;
 }
 
 /* --- the command line that it is set to give --- */
@@ -112,10 +118,12 @@ int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+	bool systemd;
 
 	if (loader == KEXEC_LOADER_GRUB)
 		return kexec_grub_has_word(ctx, word);
-	return loader == KEXEC_LOADER_ENTRIES && boot_entries_read(ctx, &all) == 0 && all.n &&
+	return loader == KEXEC_LOADER_ENTRIES &&
+	       read_entries(ctx, has_grub(ctx), &all, &systemd) == 0 && all.n &&
 	       all.v[0].options &&
 	       kexec_line_find(all.v[0].options, word, strlen(word), NULL);
 }

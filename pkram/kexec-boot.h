@@ -9,7 +9,8 @@
 /* --- boot entries of the Boot Loader Specification (kexec-boot-entry.c) --- */
 
 struct boot_entry {
-	char *id;		/* file name less ".conf" and the boot counter */
+	char *id;		/* file name less its tail and the boot counter */
+	const char *tail;	/* ".conf", or ".efi" of a unified kernel image */
 	char *sort_key, *version, *kernel, *initrd, *options;
 	unsigned int initrds;
 	bool spent;		/* its boot counter has run out */
@@ -21,7 +22,8 @@ struct boot_entries {
 	size_t n, cap;
 };
 
-int boot_entries_read(struct pkram_ctx *ctx, struct boot_entries *ret);
+/* `unified`: with the unified kernel images in their place, as systemd-boot has them. */
+int boot_entries_read(struct pkram_ctx *ctx, bool unified, struct boot_entries *ret);
 void boot_entries_done(struct boot_entries *e);
 /* The first one whose id matches. */
 struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern);
@@ -29,6 +31,14 @@ struct boot_entry *boot_entries_find(struct boot_entries *all, const char *patte
 int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret);
 /* -ENXIO, logged. */
 int boot_cannot_tell(struct pkram_ctx *ctx, const char *loader, const char *wanted);
+
+/* --- unified kernel images (kexec-boot-unified.c) --- */
+
+/*
+ * What the image at `path` says of itself: the version and sort key of its os-release, and its
+ * command line. Other files stay without a kernel.
+ */
+int boot_unified_read(struct pkram_ctx *ctx, const char *path, struct boot_entry *e);
 
 /* --- systemd-boot (kexec-boot-systemd.c), GRUB (kexec-boot-grub.c) --- */
 

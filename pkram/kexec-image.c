@@ -26,8 +26,12 @@
 #define XLF_64 0x3u
 
 #define PE_POINTER 0x3c
+#define PE_HEAD 24u
 #define PE_SECTION 40u
 #define PE_CERTIFICATES 4u
+
+/* Of a text in a section. */
+#define TEXT_MAX (64 * KIB)
 
 static uint16_t le16_at(const uint8_t *p)
 {
@@ -87,14 +91,29 @@ static void read_header(int fd, struct kexec_image *ret)
 	}
 }
 
-static bool has_section(int fd, uint64_t table, unsigned int n, const char *name)
+/* Its sections begin behind the options; false: no PE file. */
+static bool find_pe(int fd, uint8_t ret_head[static PE_HEAD], uint64_t *ret_options)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		char text[9] = "";
+	uint8_t mz[PE_POINTER + 4];
+	uint32_t at;
 
-		if (!read_at(fd, table + i * PE_SECTION, text, 8))
+	if (!read_at(fd, 0, mz, sizeof(mz)) || memcmp(mz, "MZ", 2) != 0)
+		return false;
+	at = le32_at(mz + PE_POINTER);
+	*ret_options = (uint64_t)at + PE_HEAD;
+	return read_at(fd, at, ret_head, PE_HEAD) && memcmp(ret_head, "PE\0", 4) == 0;
+}
+
+static bool find_section(int fd, const uint8_t *pe, uint64_t options, const char *name,
+			 uint8_t ret[static PE_SECTION])
+{
+	uint64_t table = options + le16_at(pe + 20);
+	unsigned int n = le16_at(pe + 6);
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (!read_at(fd, table + i * PE_SECTION, ret, PE_SECTION))
 			return false;
-		if (strcmp(text, name) == 0)
+		if (strncmp((const char *)ret, name, 8) == 0)
 			return true;
 	}
 	return false;
@@ -102,27 +121,52 @@ static bool has_section(int fd, uint64_t table, unsigned int n, const char *name
 
 static void read_pe(int fd, struct kexec_image *ret)
 {
-	uint8_t mz[PE_POINTER + 4], pe[24], optional[112 + 8 * (PE_CERTIFICATES + 1)] = { 0 };
-	uint32_t at, options, directories;
+	uint8_t pe[PE_HEAD], optional[112 + 8 * (PE_CERTIFICATES + 1)] = { 0 };
+	uint8_t section[PE_SECTION];
+	uint32_t directories;
+	uint64_t options;
 	bool wide;
 
-	if (!read_at(fd, 0, mz, sizeof(mz)) || memcmp(mz, "MZ", 2) != 0)
-		return;
-	at = le32_at(mz + PE_POINTER);
-	if (!read_at(fd, at, pe, sizeof(pe)) || memcmp(pe, "PE\0", 4) != 0)
+	if (!find_pe(fd, pe, &options))
 		return;
 	ret->machine = le16_at(pe + 4);
-	options = le16_at(pe + 20);
-	if (has_section(fd, at + sizeof(pe) + options, le16_at(pe + 6), ".linux"))
+	if (find_section(fd, pe, options, ".linux", section))
 		ret->kind = KEXEC_IMAGE_UNIFIED;
 	else if (ret->kind == KEXEC_IMAGE_UNKNOWN)
 		ret->kind = KEXEC_IMAGE_EFI;
-	if (!read_at(fd, at + sizeof(pe), optional, MIN((size_t)options, sizeof(optional))))
+	if (!read_at(fd, options, optional, MIN((size_t)le16_at(pe + 20), sizeof(optional))))
 		return;
 	wide = le16_at(optional) == 0x20b;
 	directories = wide ? 112 : 96;
 	ret->is_signed = le32_at(optional + directories - 4) > PE_CERTIFICATES &&
 			 le32_at(optional + directories + 8 * PE_CERTIFICATES + 4) > 0;
+}
+
+int kexec_image_text(struct pkram_ctx *ctx, const char *path, const char *section, char **ret)
+{
+	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
+	uint8_t pe[PE_HEAD], found[PE_SECTION];
+	uint64_t options;
+	size_t len;
+	char *text;
+
+	if (fd < 0)
+		return fd;
+	if (!find_pe(fd, pe, &options) || !find_section(fd, pe, options, section, found))
+		return -ENODATA;
+	/* What is in the file may be filled up, or be less than is said to be in memory. */
+	len = MIN(le32_at(found + 8), le32_at(found + 16));
+	if (len > TEXT_MAX)
+		return -EFBIG;
+	text = calloc(len + 1, 1);
+	if (!text)
+		return -ENOMEM;
+	if (!read_at(fd, le32_at(found + 20), text, len)) {
+		free(text);
+		return -ENODATA;
+	}
+	*ret = text;
+	return 0;
 }
 
 int kexec_image_read(struct pkram_ctx *ctx, const char *path, struct kexec_image *ret)

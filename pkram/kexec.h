@@ -321,6 +321,8 @@ struct kexec_image {
 };
 
 int kexec_image_read(struct pkram_ctx *ctx, const char *path, struct kexec_image *ret);
+/* The text of a section (".cmdline") of its PE file. -ENODATA: it has none (not logged). */
+int kexec_image_text(struct pkram_ctx *ctx, const char *path, const char *section, char **ret);
 
 /* --- its configuration (kexec-kconfig.c) --- */
 

@@ -284,6 +284,69 @@ static void test_systemd_boot(void **state)
 	expect(s, NULL, NULL, "/boot/vmlinuz-9.9.9", "/boot/initrd.img-9.9.9", "9.9.9");
 }
 
+/* A unified kernel image, as far as its loader and pkram look into it. */
+static void put_unified(struct sysroot *s, const char *path, const char *osrel,
+			const char *cmdline)
+{
+	const struct {
+		const char *name, *text;
+	} sections[] = { { ".linux", "" }, { ".osrel", osrel }, { ".cmdline", cmdline } };
+	uint8_t pe[4096] = { 'M', 'Z', [0x3c] = 0x80 };
+
+	memcpy(pe + 0x80, "PE\0\0\x64\x86\x03", 7);
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+		uint8_t *p = pe + 0x98 + 40 * i;
+		size_t len = strlen(sections[i].text);
+
+		memcpy(p, sections[i].name, strlen(sections[i].name));
+		p[8] = (uint8_t)len;
+		p[17] = 2;	/* filled up to 512 bytes */
+		p[21] = (uint8_t)(2 + 2 * i);
+		memcpy(pe + 512 * (1 + i), sections[i].text, len);
+	}
+	sysroot_write(s, path, pe, sizeof(pe));
+}
+
+static void expect_line(struct sysroot *s, const char *line)
+{
+	char *got = NULL;
+
+	assert_int_equal(kexec_boot_line(s->ctx, &got), line ? 0 : -ENODATA);
+	if (line)
+		assert_string_equal(got, line);
+	free(got);
+}
+
+static void test_unified(void **state)
+{
+	struct sysroot *s = *state;
+
+	sysroot_kernel(s, "/efi/6.1/linux", "6.1.0");
+	sysroot_text(s, "/efi/loader/entries/deb-6.1.conf",
+		     "sort-key debian\nversion 6.1.0\nlinux /6.1/linux\noptions ro one\n");
+	put_unified(s, "/efi/EFI/Linux/deb-6.12.efi",
+		    "NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n", "ro two\n");
+	sysroot_text(s, "/efi/EFI/Linux/other.efi", "MZ");
+	/* In the menu, which goes by what is inside of it. */
+	expect(s, NULL, NULL, "/efi/EFI/Linux/deb-6.12.efi", NULL, "6.12.efi");
+	expect_line(s, "ro two");
+	put_unified(s, "/efi/EFI/Linux/deb-6.12.efi", "ID=debian\nVERSION_ID=5\n", "ro two");
+	expect_line(s, "ro one");
+	/* By name, with what has been counted left out. */
+	sysroot_text(s, "/efi/loader/loader.conf", "default x*.efi\n");
+	put_unified(s, "/efi/EFI/Linux/x+3-1.efi", "", "");
+	expect(s, NULL, NULL, "/efi/EFI/Linux/x+3-1.efi", NULL, "1.efi");
+	/* GRUB does not show them. */
+	sysroot_text(s, "/boot/grub2/grub.cfg", "");
+	sysroot_text(s, "/etc/default/grub", "GRUB_DEFAULT=saved\n");
+	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
+	/* One that ends too early, or says that it holds what it does not. */
+	sysroot_remove(s, "/boot/grub2/grub.cfg");
+	sysroot_write(s, "/efi/EFI/Linux/x+3-1.efi", "MZ", 2);
+	sysroot_text(s, "/efi/loader/loader.conf", "");
+	expect_line(s, "ro one");
+}
+
 static void test_grub_entries(void **state)
 {
 	struct sysroot *s = *state;
@@ -357,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_headers, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_systemd_boot, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_unified, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub_entries, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_loader, sysroot_setup, sysroot_teardown),
 	};
