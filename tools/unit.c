@@ -11,7 +11,8 @@
 
 #include "report.h"
 
-#define PROMISES "/run/pkram/units"
+#define RUN_DIR "/run/pkram"
+#define PROMISES RUN_DIR "/units"
 
 void string_list_free(struct string_list *list)
 {
@@ -222,22 +223,38 @@ int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region 
 
 /* --- promises: a file for each unit: its region or nothing, its paths, a NUL behind each --- */
 
+/* Below --sysroot. */
+static void run_path(const struct cmd *cmd, const char *path, const char *more,
+		     char ret[static PATH_MAX])
+{
+	snprintf(ret, PATH_MAX, "%s%s%s", cmd->sysroot ? cmd->sysroot : "", path, more);
+}
+
+static int make_dir(const struct cmd *cmd, const char *path)
+{
+	char full[PATH_MAX];
+
+	run_path(cmd, path, "", full);
+	return mkdir(full, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static void put_string(FILE *f, const char *s)
 {
 	fwrite(s, strlen(s) + 1, 1, f);
 }
 
-int unit_promise(const struct unit *u)
+int unit_promise(const struct cmd *cmd, const struct unit *u)
 {
 	char path[PATH_MAX], temp[PATH_MAX];
-	int r = 0;
+	int r = make_dir(cmd, RUN_DIR);
 	FILE *f;
 
-	if ((mkdir("/run/pkram", 0755) < 0 && errno != EEXIST) ||
-	    (mkdir(PROMISES, 0755) < 0 && errno != EEXIST))
-		return -errno;
-	snprintf(path, sizeof(path), PROMISES "/%s", u->name);
-	snprintf(temp, sizeof(temp), PROMISES "/.%s", u->name);
+	if (r == 0)
+		r = make_dir(cmd, PROMISES);
+	if (r < 0)
+		return r;
+	run_path(cmd, PROMISES "/", u->name, path);
+	run_path(cmd, PROMISES "/.", u->name, temp);
 	f = fopen(temp, "we");
 	if (!f)
 		return -errno;
@@ -251,11 +268,11 @@ int unit_promise(const struct unit *u)
 	return r;
 }
 
-void unit_keep_promise(const struct unit *u)
+void unit_keep_promise(const struct cmd *cmd, const struct unit *u)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), PROMISES "/%s", u->name);
+	run_path(cmd, PROMISES "/", u->name, path);
 	unlink(path);
 }
 
@@ -282,14 +299,14 @@ static int add_promise(struct promises *p, const char *path, const char *region)
 	return v[p->n - 1].path && (!*region || v[p->n - 1].region) ? 0 : -ENOMEM;
 }
 
-static int add_promises(const char *name, struct promises *ret)
+static int add_promises(const struct cmd *cmd, const char *name, struct promises *ret)
 {
 	char path[PATH_MAX], *line = NULL, *region = NULL;
 	size_t cap = 0, region_cap = 0;
 	int r = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), PROMISES "/%s", name);
+	run_path(cmd, PROMISES "/", name, path);
 	f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT ? 0 : -errno;
@@ -302,18 +319,21 @@ static int add_promises(const char *name, struct promises *ret)
 	return r;
 }
 
-int unit_promises(struct promises *ret)
+int unit_promises(const struct cmd *cmd, struct promises *ret)
 {
 	struct promises all = { 0 };
-	DIR *dir = opendir(PROMISES);
+	char path[PATH_MAX];
 	struct dirent *e;
 	int r = 0;
+	DIR *dir;
 
+	run_path(cmd, PROMISES, "", path);
+	dir = opendir(path);
 	if (!dir)
 		return 0;
 	while (r == 0 && (e = readdir(dir)))
 		if (*e->d_name != '.')
-			r = add_promises(e->d_name, &all);
+			r = add_promises(cmd, e->d_name, &all);
 	closedir(dir);
 	if (r < 0)
 		promises_free(&all);

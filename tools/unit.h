@@ -51,9 +51,9 @@ struct promises {
  * unit promises when it starts, and what is still promised when all units have stopped was not
  * saved. promises_free() frees what unit_promises() has returned 0 for.
  */
-int unit_promise(const struct unit *u);
-void unit_keep_promise(const struct unit *u);
-int unit_promises(struct promises *ret);
+int unit_promise(const struct cmd *cmd, const struct unit *u);
+void unit_keep_promise(const struct cmd *cmd, const struct unit *u);
+int unit_promises(const struct cmd *cmd, struct promises *ret);
 void promises_free(struct promises *p);
 
 /* --- restored by the initramfs, before the system starts (unit-early.c) --- */

@@ -193,7 +193,7 @@ static int run_check(struct cmd *cmd, int argc, char **argv)
 	opt.stage.n_leave_behind = opt.leave_behind.n;
 	if (opt.no_verify)
 		opt.stage.flags &= ~(uint64_t)PKRAM_STAGE_VERIFY;
-	r = unit_promises(&opt.saved_later);
+	r = unit_promises(cmd, &opt.saved_later);
 	opt.stage.saved_later = opt.saved_later.v;
 	opt.stage.n_saved_later = opt.saved_later.n;
 	if (r == 0)

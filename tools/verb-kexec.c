@@ -106,7 +106,7 @@ static int prepare(struct cmd *cmd, struct pkram_region *region)
 	opt.stage.leave_behind = opt.jump.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
 	/* 'kexec -e' stops no unit. */
-	r = opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? 0 : unit_promises(&opt.saved_later);
+	r = opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? 0 : unit_promises(cmd, &opt.saved_later);
 	if (r == 0)
 		r = unit_early_files(cmd, &opt.early);
 	if (r < 0)

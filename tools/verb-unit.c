@@ -26,7 +26,7 @@ static int run_restore(struct cmd *cmd, const struct unit *u)
 	int code = unit_restore(cmd, u, NULL), r;
 
 	/* Whatever came of that: what the service makes now is saved in the end. */
-	r = unit_promise(u);
+	r = unit_promise(cmd, u);
 	if (r < 0)
 		say_error("/run/pkram: %s", strerror(-r));
 	return r < 0 ? EXIT_FAILED : code;
@@ -109,12 +109,12 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 	if (!u->always && !pkram_jump_is_queued(cmd->ctx)) {
 		say_info("%s: the machine is not on its way into a kexec; nothing is saved",
 			 u->name);
-		unit_keep_promise(u);
+		unit_keep_promise(cmd, u);
 		return EXIT_DONE;
 	}
 	n = present(u, items);
 	if (!n) {
-		unit_keep_promise(u);
+		unit_keep_promise(cmd, u);
 		return EXIT_NOTHING;
 	}
 	r = unit_open_region(cmd, u, &region);
@@ -123,17 +123,17 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 	r = copy_save(cmd, region, items, n, &opt);
 	/* Else it stays, and keeps the jump from being armed: an older node may be there. */
 	if (r == 0)
-		unit_keep_promise(u);
+		unit_keep_promise(cmd, u);
 	return exit_code(r);
 }
 
 /* --- arm --- */
 
 /* What a unit did not get saved may be there as it was earlier in this boot. */
-static int check_promises(void)
+static int check_promises(const struct cmd *cmd)
 {
 	struct promises left = { 0 };
-	int r = unit_promises(&left);
+	int r = unit_promises(cmd, &left);
 
 	for (size_t i = 0; i < left.n; i++) {
 		say_error("%s: its unit did not save it", left.v[i].path);
@@ -179,7 +179,7 @@ static int arm(struct cmd *cmd)
 			  "boot restores nothing");
 		return EXIT_FAILED;
 	}
-	r = check_promises();
+	r = check_promises(cmd);
 	if (r == 0)
 		r = pkram_arm(region, &opt);
 	if (r == 0) {

@@ -228,4 +228,9 @@ $ initrd 6.1.0-40-amd64/kernel/drivers/nvdimm/{nd_e820.ko,nd_pmem.ko}
 |                        -> add it to the initrd (/etc/initramfs-tools/modules and update-initramfs -u, or dracut --add-drivers)
 | --
 | exit 1
+
+What units have promised to save, on that machine.
+
+$ mkdir -p m/run/pkram/units && printf '\0%s\0' "$PWD/gone" >m/run/pkram/units/one; checks | grep -E '^units|fail'
+| units        ok      pmem:/dev/pmem0: 0 bytes will be saved by units, with room for 9437184
 $ machine_end

@@ -2,7 +2,7 @@
 # needs: root
 # A jump staged on a recorded machine with two regions, by programs that only pretend.
 
-$ . $CLI_SOURCE/tests/cli/machine.sh; unset PKRAM_REGION; mount -t tmpfs tmpfs /run; mkdir bin tree
+$ . $CLI_SOURCE/tests/cli/machine.sh; unset PKRAM_REGION; mkdir bin tree
 $ printf '#!/bin/sh\ncase $* in *-u*) echo 0;; *) echo 1;; esac >%s/m/sys/kernel/kexec_loaded\n' "$PWD" >bin/kexec
 $ printf '#!/bin/sh\necho 1\n' >bin/systemctl; chmod +x bin/*; PATH=$PWD/bin:$PATH
 $ machine crashkernel 48G 4G && machine_more 52G 4G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=4G!48G,4G!52G'; ln -s /proc/self /proc/meminfo m/proc/
@@ -13,7 +13,7 @@ $ units() { pmem pkram --sysroot m -r $loop check | grep -A1 '^units'; }
 
 What a unit is to save, and is still writing, goes to a region of its own. Where that has no container, or is none, nothing could be saved in the end.
 
-$ mkdir -p m/etc/pkram.d; echo 1 >tree/a
+$ mkdir -p m/etc/pkram.d m/run; echo 1 >tree/a
 $ unit() { printf 'path = %s\nregion = %s\n' "$PWD/tree" "$1" >m/etc/pkram.d/x.conf; pmem pkram --sysroot m unit restore -q x; }
 $ unit $loop1; units
 | pkram: /dev/pmem1: no container here; 'pkram init' makes one
@@ -70,6 +70,7 @@ $ pkram -r file:region init -q --size 8M; pkram --sysroot m -r file:region kexec
 $ for l in $loop $loop1; do pkram --sysroot m -r $l --json | grep '"jump"'; done; ls m/run/pkram
 |     "jump": "none"
 |     "jump": "none"
+| units
 $ echo 1 >m/sys/kernel/kexec_loaded; pmem pkram --sysroot m unit arm
 | pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
