@@ -110,9 +110,10 @@ static int add_word(struct pkram_ctx *ctx, const char *line, const char *word,
 	return r;
 }
 
-/* A joined one was not measured yet. */
+/* A joined one was not measured yet, and each jump needs room for its mark. */
 static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 {
+	size_t n;
 	char *line;
 	int r = kexec_command_line(ctx, p->line, NULL, NULL, &line);
 
@@ -120,7 +121,13 @@ static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 		return r;
 	free(p->line);
 	p->line = line;
-	return 0;
+	n = strlen(line) + KEXEC_JUMP_BYTES;
+	if (n <= KEXEC_LINE_BYTES)
+		return 0;
+	pkram_log_refusal(ctx, "take words off it first",
+			  "with %s and the mark of a jump the command line has %zu bytes, the "
+			  "kernel reads %u", p->word, n, KEXEC_LINE_BYTES);
+	return -E2BIG;
 }
 
 /* Where no word can be made longer; *ret_n: of how many. */

@@ -15,6 +15,8 @@ struct machine_ranges;
 
 /* Of a command line without its NUL: x86's COMMAND_LINE_SIZE is 2048. */
 #define KEXEC_LINE_BYTES 2047u
+/* Of it, what " pkram.jump=" and its 32 digits take. */
+#define KEXEC_JUMP_BYTES 44u
 
 /* One word of a command line, cut as the kernel cuts it. The pointers lie in the line. */
 struct kexec_word {

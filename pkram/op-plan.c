@@ -91,12 +91,12 @@ static int read_inputs(struct pkram_ctx *ctx, const struct pkram_plan_options *o
 
 /* --- in words --- */
 
+/* As a size that can be asked for. */
 static void put_size(FILE *f, uint64_t v)
 {
-	if (v >= GIB)
-		fprintf(f, "%.4g GiB", (double)v / (double)GIB);
-	else
-		fprintf(f, "%" PRIu64 " MiB", v / MIB);
+	bool whole = IS_ALIGNED(v, GIB);
+
+	fprintf(f, "%" PRIu64 " %s", v / (whole ? GIB : MIB), whole ? "GiB" : "MiB");
 }
 
 static void put_reason(FILE *f, const struct kexec_plan *p, const struct kexec_plan_wish *w)

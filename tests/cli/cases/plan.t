@@ -31,7 +31,7 @@ $ on laptop-uefi 14G
 | Set it     the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install
 | Then       reboot; pkram init pmem:/dev/pmemN
 ! pkram: warning: 3961 MiB are in use now, more than the 2081 MiB that would be left
-! pkram: no usable range of the firmware's map is that large: the largest that fits is 13.47 GiB
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 13792 MiB
 [1]
 $ on server-1t-two-nodes 256G
 | Region     256.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
@@ -69,7 +69,7 @@ $ on server-1t-two-nodes 600G --node 1
 | Left       503.9 GiB of 1023.4 GiB for the system
 | Set it     the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub
 | Then       reboot; pkram init pmem:/dev/pmemN
-! pkram: node 1 has no free piece that large: the largest that fits is 511.5 GiB; without --node 600 GiB fit
+! pkram: node 1 has no free piece that large: the largest that fits is 523776 MiB; without --node 600 GiB fit
 [1]
 $ on server-1t-two-nodes 1T
 | Region     1007.2 GiB from 0x100000000 on (4.0 GiB)
@@ -80,7 +80,7 @@ $ on server-1t-two-nodes 1T
 | Then       reboot; pkram init pmem:/dev/pmemN
 ! pkram: warning: the region would lie on several memory nodes: two regions, one on each, are faster
 ! pkram: warning: 26301 MiB are in use now, more than the 516 MiB that would be left
-! pkram: no usable range of the firmware's map is that large: the largest that fits is 1007 GiB
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 1031360 MiB
 [1]
 $ on server-1t-two-nodes 1G --node 2
 ! pkram: no memory on node 2; see 'numactl --hardware'
@@ -123,7 +123,7 @@ $ on crashkernel 62G
 | Set it     the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub
 | Then       reboot; pkram init pmem:/dev/pmemN
 ! pkram: warning: 4589 MiB are in use now, more than the 1277 MiB that would be left
-! pkram: no usable range of the firmware's map is that large: the largest that fits is 61.23 GiB
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 62704 MiB
 [1]
 $ on two-nodes 256M
 | Region     256.0 MiB from 0x100000000 on (4.0 GiB)
@@ -214,7 +214,7 @@ $ on crashkernel 100G --json
 |   "kind": "pmem",
 |   "fits": false,
 |   "wanted": 107374182400,
-|   "limit": "no usable range of the firmware's map is that large: the largest that fits is 61.23 GiB",
+|   "limit": "no usable range of the firmware's map is that large: the largest that fits is 62704 MiB",
 |   "size": 65749909504,
 |   "ram": 68116844544,
 |   "start": 4294967296,
@@ -228,7 +228,7 @@ $ on crashkernel 100G --json
 |   "config_word": "memmap=62704M!4G"
 | }
 ! pkram: warning: 4589 MiB are in use now, more than the 1277 MiB that would be left
-! pkram: no usable range of the firmware's map is that large: the largest that fits is 61.23 GiB
+! pkram: no usable range of the firmware's map is that large: the largest that fits is 62704 MiB
 [1]
 
 The memory map is for root alone, and of x86.
@@ -294,3 +294,13 @@ $ pkram plan --remove 1G
 $ pkram plan --remove --apply
 ! pkram: plan: --remove goes alone, or with --yes; see 'pkram plan --help'
 [2]
+
+What fits can be asked for as it is told, and a jump has room for its mark on the line.
+
+$ on laptop-uefi 13792M -q 2>&1 | grep Word
+| Word       memmap=13792M!4G
+$ rm -rf m; cp -r $CLI_SOURCE/tests/sysroot/crashkernel m; rm -r m/etc; printf 'ro %01987d\n' 0 >m/proc/cmdline; pkram plan --sysroot m 4G -q | grep Word
+| Word       memmap=4G!4G
+$ printf 'ro %01988d\n' 0 >m/proc/cmdline; pkram plan --sysroot m 4G -q
+! pkram: with memmap=4G!4G and the mark of a jump the command line has 2048 bytes, the kernel reads 2047: take words off it first
+[1]
