@@ -75,12 +75,40 @@ int check_region(struct check *c)
 
 /* --- reservation --- */
 
+/* AMD's encryption of memory, by a key that stays until the firmware's reset. */
+static bool encrypts(const char *line)
+{
+	struct kexec_word w;
+	bool on = false;
+
+	while (kexec_param_next(&line, &w))
+		if (w.value && kexec_word_named(&w, "mem_encrypt"))
+			on = w.value_len == 2 && memcmp(w.value, "on", 2) == 0;
+	return on;
+}
+
+static int check_encryption(struct check *c)
+{
+	_cleanup_free_ char *running = NULL;
+	int k = machine_cmdline(c->ctx, &running);
+
+	if (k < 0 || encrypts(running) == encrypts(c->read))
+		return k;
+	pkram_log_refusal(c->ctx, "give the next command line the same mem_encrypt=",
+			  "mem_encrypt=on is on %s command line only: the next kernel would read "
+			  "the memory %s", encrypts(running) ? "the running" : "the next",
+			  encrypts(running) ? "without deciphering it" : "deciphered, which it is "
+			  "not to be");
+	return -EUCLEAN;
+}
+
 int check_reservation(struct check *c)
 {
 	int k = kexec_check_lines(c->ctx, c->line, c->read, c->keep, c->all.n);
 	int b = kexec_check_bootconfig(c->ctx, c->kernel.initrd, c->config, c->read);
+	int e = check_encryption(c);
 
-	k = k ? k : b;
+	k = k ? k : b ? b : e;
 	if (k == 0)
 		check_note(c, "the next command line keeps the memory of %zu container%s",
 			   c->all.n, c->all.n == 1 ? "" : "s");

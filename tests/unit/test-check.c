@@ -193,6 +193,16 @@ static void test_memory(void **state)
 	finds(region, &o, "other-memory", PKRAM_CHECK_WARNING, "ramoops.mem_size=65536", NULL);
 	o.command_line = "ro memmap=64K$0x18690000 memmap=1G!4G ramoops.mem_size=65536";
 	finds(region, &o, "other-memory", PKRAM_CHECK_OK, NULL, NULL);
+	/* What is written in one way is not read in the other. */
+	o.command_line = "ro memmap=1G!4G mem_encrypt=off mem_encrypt=on";
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "on the next command line only",
+	      "same mem_encrypt=");
+	o.command_line = "ro memmap=1G!4G mem_encrypt=on mem_encrypt=off";
+	finds(region, &o, "reservation", PKRAM_CHECK_OK, NULL, NULL);
+	put_boot(s, BOOT_A, "ro memmap=1G!4G mem_encrypt=on", "176");
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "on the running command line only",
+	      "same mem_encrypt=");
+	finds(region, NULL, "reservation", PKRAM_CHECK_OK, NULL, NULL);
 	pkram_region_close(region);
 }
 
