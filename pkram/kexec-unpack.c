@@ -257,26 +257,61 @@ static int read_archives(struct feed *f, kexec_entry_fn fn, void *arg, const uin
 	return 0;
 }
 
+/* One packed stream; *ret_used: its bytes, 0 where none begins there. */
+static int read_packed(const struct library *l, const uint8_t *bytes, size_t len, kexec_entry_fn fn,
+		       void *arg, size_t *ret_used)
+{
+	struct feed packed = { .l = l };
+	const uint8_t *rest;
+	int r = 0;
+
+	*ret_used = 0;
+	packed.raw = open_raw(l, bytes, len);
+	if (!packed.raw)
+		return -EBADMSG;
+	if (l->archive_filter_code(packed.raw, 0) != ARCHIVE_FILTER_NONE) {
+		r = read_archives(&packed, fn, arg, &rest);
+		if (r == 0 && (rest || packed.total > UNPACKED_MAX))
+			r = -EBADMSG;
+		*ret_used = MIN((size_t)l->archive_filter_bytes(packed.raw, -1), len);
+	}
+	l->archive_read_free(packed.raw);
+	return r;
+}
+
+/* As the kernel reads it: plain and packed archives in turn, with zeros between them. */
+static int read_initrd(const struct library *l, const uint8_t *bytes, size_t len, kexec_entry_fn fn,
+		       void *arg)
+{
+	bool any = false, behind_packed = false;
+
+	for (;;) {
+		struct feed plain = { .l = l, .block = bytes, .len = len };
+		const uint8_t *rest;
+		size_t used;
+		int r = read_archives(&plain, fn, arg, &rest);
+
+		any |= plain.archives > 0;
+		if (r || !rest)
+			return r ? r : any ? 0 : -ENODATA;
+		len -= (size_t)(rest - bytes);
+		bytes = rest;
+		r = read_packed(l, bytes, len, fn, arg, &used);
+		/* What a boot configuration is, too: the kernel has taken it off before. */
+		if (behind_packed && !used)
+			return 0;
+		if (r || !used)
+			return r ? r : any ? -EBADMSG : -ENODATA;
+		any = behind_packed = true;
+		bytes += used;
+		len -= used;
+	}
+}
+
 int kexec_unpack_initrd(const void *bytes, size_t len, kexec_entry_fn fn, void *arg)
 {
 	_cleanup_(library_close) struct library l = { NULL };
-	struct feed plain = { .l = &l, .block = bytes, .len = len }, packed = { .l = &l };
-	const uint8_t *rest = NULL;
 	int r = library_open(&l);
 
-	if (r == 0)
-		r = read_archives(&plain, fn, arg, &rest);
-	if (r == 0 && !rest && !plain.archives)
-		return -ENODATA;
-	if (r || !rest)
-		return r;
-	packed.raw = open_raw(&l, rest, len - (size_t)(rest - (const uint8_t *)bytes));
-	if (!packed.raw)
-		return -EBADMSG;
-	if (!plain.archives && l.archive_filter_code(packed.raw, 0) == ARCHIVE_FILTER_NONE)
-		r = -ENODATA;
-	else
-		r = read_archives(&packed, fn, arg, &rest);
-	l.archive_read_free(packed.raw);
-	return r == 0 && (rest || packed.total > UNPACKED_MAX) ? -EBADMSG : r;
+	return r == 0 ? read_initrd(&l, bytes, len, fn, arg) : r;
 }

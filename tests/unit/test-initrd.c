@@ -96,6 +96,24 @@ static void test_initrd(void **state)
 	}
 }
 
+/* Two that were joined, each packed, the first one filled up to what its end is aligned to. */
+static void test_joined_initrd(void **state)
+{
+	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+	_cleanup_free_ char *command = NULL, *dir = NULL;
+	struct sysroot *s = *state;
+
+	put_initrd(s, "cat");
+	dir = sysroot_path(s, "");
+	assert_true(asprintf(&command,
+			     "cd %s && { head -c 300 initrd | gzip -n; head -c 509 /dev/zero; "
+			     "gzip <initrd; echo '#BOOTCONFIG'; } >two && mv two initrd", dir) > 0);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), 0);
+	assert_true(initrd.has_pkram);
+	assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e820"), KEXEC_MODULE_LOADABLE);
+}
+
 static void test_bad_initrd(void **state)
 {
 	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
@@ -244,7 +262,8 @@ static void test_image(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		INITRD_TEST(test_initrd), INITRD_TEST(test_bad_initrd), INITRD_TEST(test_modules),
+		INITRD_TEST(test_initrd), INITRD_TEST(test_joined_initrd),
+		INITRD_TEST(test_bad_initrd), INITRD_TEST(test_modules),
 		INITRD_TEST(test_config), INITRD_TEST(test_image),
 	};
 
