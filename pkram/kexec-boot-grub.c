@@ -88,14 +88,20 @@ static int grub_by_version(struct pkram_ctx *ctx, const char *want, struct kexec
 }
 
 /*
- * The first entry of GRUB's menu is the newest kernel, or the first boot entry where it shows
- * those.
+ * The first entry of GRUB's menu is the newest kernel, unless it was told to put another one there,
+ * or the first boot entry where it shows those.
  */
 static int grub_first(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret)
 {
+	_cleanup_free_ char *top = NULL;
+
 	if (all->n && machine_exists(ctx, "/boot/grub2/grub.cfg"))
 		return boot_take_entry(ctx, &all->v[0], ret);
-	return -ENODATA;
+	top = kexec_grub_setting(ctx, "GRUB_TOP_LEVEL");
+	if (!top || !*top || !machine_exists(ctx, top))
+		return -ENODATA;
+	ret->kernel = TAKE_PTR(top);
+	return 0;
 }
 
 int boot_grub_default(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret)

@@ -222,6 +222,12 @@ static void test_grub(void **state)
 	expect_boot(s, "6.12.5-amd64");
 	sysroot_text(s, "/boot/grub/grubenv", "saved_entry=0\nnext_entry=x 6.1.0-91-amd64\n####");
 	expect_boot(s, "6.1.0-91-amd64");
+	/* The one that is put first. */
+	sysroot_text(s, "/boot/grub/grubenv", "");
+	sysroot_text(s, "/etc/default/grub", "GRUB_TOP_LEVEL=/boot/vmlinuz-6.1.0-9-amd64\n");
+	expect_boot(s, "6.1.0-9-amd64");
+	sysroot_text(s, "/etc/default/grub", "GRUB_TOP_LEVEL=/boot/vmlinuz-gone\n");
+	expect_boot(s, "6.12.5-amd64");
 	/* What cannot be told is said. */
 	sysroot_forget(s);
 	sysroot_text(s, "/boot/grub/grubenv", "saved_entry=1>2\n####");
