@@ -40,7 +40,7 @@ static char *first_of(const char *text, const char *const names[], size_t n)
 	return value;
 }
 
-/* Blanks of any kind are one; a line that is not there stays unknown. */
+/* Blanks of any kind become one. */
 static void tidy(char *line)
 {
 	char *to = line;
