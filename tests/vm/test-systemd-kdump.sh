@@ -42,6 +42,6 @@ stage_2() {
 	[[ -z $(ls /srv/cache) ]] || fail "something stale was restored after a crash"
 	expect_unit pkram@cache.service "was saved for an earlier boot, and is not restored"
 	run journalctl -o cat -u pkram@cache.service
-	[[ $(grep -c "Memory of cache" "$OUTPUT") == 2 ]] || fail "the unit ran in the kdump kernel: $(<"$OUTPUT")"
+	[[ $(grep -c "^Starting" "$OUTPUT") == 2 ]] || fail "the unit was started in the kdump kernel: $(<"$OUTPUT")"
 	ok "the dump is written, the region untouched, the next boot cold"
 }
