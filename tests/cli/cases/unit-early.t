@@ -3,7 +3,7 @@
 # What an initramfs restores, in two boots of recorded machines, with the jump left to poke.
 
 $ for boot in 1 2; do
->   mkdir -p m$boot/proc/sys/kernel/random m$boot/sys m$boot/etc/pkram.d
+>   mkdir -p m$boot/proc/sys/kernel/random m$boot/sys m$boot/run m$boot/etc/pkram.d
 >   echo "0000000$boot-0000-4000-8000-000000000000" >m$boot/proc/sys/kernel/random/boot_id
 >   echo quiet >m$boot/proc/cmdline; echo 208 >m$boot/proc/sys/kernel/bootloader_type
 >   ln -s /proc/self /proc/meminfo m$boot/proc/
@@ -46,7 +46,7 @@ $ rm m2/etc/pkram.d/bad*.conf
 
 Nothing that another boot has left is restored.
 
-$ PKRAM_REGION=file:$PWD/region; export PKRAM_REGION; first init -q --size 32M; mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /mnt; mkdir /mnt/{a,b}
+$ PKRAM_REGION=file:$PWD/region; export PKRAM_REGION; first init -q --size 32M; mount -t tmpfs tmpfs /mnt; mkdir /mnt/{a,b}
 $ unit a early=yes path=/mnt/a; mount -t tmpfs -o size=4M,mode=711 tmpfs /mnt/a; seq 1000 >/mnt/a/f; sum /mnt/a/f
 | 20029     4 /mnt/a/f
 $ echo b >/mnt/b/f; first save -q /mnt/a; first save -q /mnt/b; umount /mnt/a; mkdir -p root/mnt
