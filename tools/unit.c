@@ -63,13 +63,22 @@ static int set_path(const struct reading *r, const char *key, const char *value)
 	return k < 0 ? k : 0;
 }
 
+/* As systemd has it: what else a name holds would be read as something else in a drop-in. */
+static bool is_unit_name(const char *name)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789:-_.\\@";
+
+	return *name && *name != '.' && !name[strspn(name, chars)];
+}
+
 /* The name becomes that of a directory of drop-ins. */
 static int set_service(const struct reading *r, const char *key, const char *value)
 {
 	const char *dot = strrchr(value, '.');
 	int k;
 
-	if (!dot || !dot[1] || strchr(value, '/') || strchr(value, ' '))
+	if (!dot || !dot[1] || !is_unit_name(value))
 		return bad_value(r, key, "the whole name of a unit, as in memcached.service");
 	k = string_list_add(&r->u->services, value);
 	return k < 0 ? k : 0;
@@ -144,7 +153,7 @@ void unit_done(struct unit *u)
 
 static bool good_name(const char *name)
 {
-	return *name && *name != '.' && !strchr(name, '/') && strlen(name) < NAME_MAX - 16;
+	return is_unit_name(name) && strlen(name) <= NAME_MAX - strlen("pkram@.service");
 }
 
 int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret)
@@ -152,12 +161,15 @@ int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *
 	struct unit u = { .name = name, .mount = true };
 	char conf[PATH_MAX];
 	struct reading reading = { .u = &u, .path = conf };
-	int r = -ENOENT;
+	int r;
 
-	if (good_name(name)) {
-		snprintf(conf, sizeof(conf), UNIT_CONF_DIR "/%s.conf", name);
-		r = pkram_conf_read(cmd->ctx, conf, on_line, &reading);
+	if (!good_name(name)) {
+		say_error(UNIT_CONF_DIR "/%s.conf: its name must fit into that of a unit: letters, "
+			  "digits, '-', '_' and '.'", name);
+		return -EINVAL;
 	}
+	snprintf(conf, sizeof(conf), UNIT_CONF_DIR "/%s.conf", name);
+	r = pkram_conf_read(cmd->ctx, conf, on_line, &reading);
 	if (r == 0 && !u.paths.n) {
 		say_error("%s: it has no path: what is to be kept?", conf);
 		r = -EINVAL;
@@ -197,11 +209,10 @@ int unit_names(struct cmd *cmd, struct string_list *ret)
 	while (r >= 0 && (e = readdir(dir))) {
 		size_t len = strlen(e->d_name);
 
-		if (len <= 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
+		if (*e->d_name == '.' || len <= 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
 			continue;
 		e->d_name[len - 5] = '\0';
-		if (good_name(e->d_name))
-			r = string_list_add(&names, e->d_name);
+		r = string_list_add(&names, e->d_name);
 	}
 	closedir(dir);
 	if (r < 0) {

@@ -246,7 +246,7 @@ static int generate_service(const char *dir, const struct unit *u, const char *s
 
 static int generate_unit(const char *dir, const struct unit *u)
 {
-	char of[NAME_MAX];
+	char of[NAME_MAX + 1];
 	FILE *f;
 	int r;
 
@@ -313,7 +313,7 @@ static int run_unit(struct cmd *cmd, int argc, char **argv)
 		return with_unit(cmd, argc, argv, run_save);
 	if (strcmp(argv[0], "arm") == 0 && argc == 1)
 		return arm(cmd);
-	if (strcmp(argv[0], "generate") == 0 && argc == 2)
+	if (strcmp(argv[0], "generate") == 0 && argc == 2 && *argv[1])
 		return generate(cmd, argv[1]);
 	if (strcmp(argv[0], "early") == 0 && argc == 2)
 		return early(cmd, argv[1]);
