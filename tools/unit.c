@@ -113,6 +113,16 @@ static int set_early(const struct reading *r, const char *key, const char *value
 	return r->u->early || strcmp(value, "no") == 0 ? 0 : bad_value(r, key, "yes or no");
 }
 
+/* systemd reads it; the line that it gets must stay one. */
+static int set_time_limit(const struct reading *r, const char *key, const char *value)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzM0123456789. ";
+
+	if (!*value || value[strspn(value, chars)])
+		return bad_value(r, key, "a time span, as in 5min 30s");
+	return set_word(&r->u->time_limit, value);
+}
+
 static int on_line(void *userdata, const char *key, const char *value)
 {
 	const struct reading *r = userdata;
@@ -131,7 +141,7 @@ static int on_line(void *userdata, const char *key, const char *value)
 	if (strcmp(key, "threads") == 0)
 		return set_threads(r, key, value);
 	if (strcmp(key, "time-limit") == 0)
-		return set_word(&u->time_limit, value);
+		return set_time_limit(r, key, value);
 	if (strcmp(key, "save") == 0) {
 		u->always = strcmp(value, "always") == 0;
 		return u->always || strcmp(value, "kexec") == 0 ?

@@ -103,3 +103,14 @@ $ pkram --sysroot "$PWD/m" unit save ../x /a
 $ pkram --sysroot "$PWD/m" unit generate ''
 ! pkram: unit: 'generate' is not restore NAME [PATH], save NAME [PATH], arm, generate DIR, early ROOT or early-files; see 'pkram unit --help'
 [2]
+
+A time limit is one line, which systemd reads.
+
+$ for limit in '' '5min \' '5min"' '1h 30min 1.5s' infinity; do
+>   printf 'path = /a\ntime-limit = %s\n' "$limit" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+> done
+! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
+! pkram: x: the machine is not on its way into a kexec; nothing is saved
+! pkram: x: the machine is not on its way into a kexec; nothing is saved
