@@ -53,13 +53,39 @@ static int set_word(const char **word, const char *value)
 	return *word ? 0 : -ENOMEM;
 }
 
+/* As systemd reads it and `pkram save` names it; false: "." or ".." is in it. */
+static bool tidy_path(const char *path, char ret[static PATH_MAX])
+{
+	size_t len = 0, n;
+
+	ret[0] = '\0';
+	for (path += strspn(path, "/"); *path; path += n, path += strspn(path, "/")) {
+		n = strcspn(path, "/");
+		if (strspn(path, ".") == n && n <= 2)
+			return false;
+		if (n >= PATH_MAX - len - 1)
+			return false;
+		len += (size_t)snprintf(ret + len, PATH_MAX - len, "/%.*s", (int)n, path);
+	}
+	if (!len)
+		strcpy(ret, "/");
+	return true;
+}
+
 static int set_path(const struct reading *r, const char *key, const char *value)
 {
+	char path[PATH_MAX];
 	int k;
 
-	if (*value != '/')
-		return bad_value(r, key, "an absolute path");
-	k = string_list_add(&r->u->paths, value);
+	if (*value != '/' || !tidy_path(value, path))
+		return bad_value(r, key, "an absolute path, without . and ..");
+	for (size_t i = 0; i < r->u->paths.n; i++) {
+		if (strcmp(r->u->paths.v[i], path) == 0) {
+			say_error("%s: %s is given twice", r->path, path);
+			return -EINVAL;
+		}
+	}
+	k = string_list_add(&r->u->paths, path);
 	return k < 0 ? k : 0;
 }
 

@@ -53,7 +53,7 @@ $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 | pkram@x.service.d
 | x.service.d
 | y@1.socket.d
-! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path
+! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path, without . and ..
 ! pkram: /etc/pkram.d/bad2.conf: service must be the whole name of a unit, as in memcached.service
 ! pkram: /etc/pkram.d/bad3.conf: unknown key 'pth'; see pkram.conf(5)
 ! pkram: /etc/pkram.d/bad4.conf: it has no path: what is to be kept?
@@ -63,7 +63,7 @@ $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 ! pkram: /etc/pkram.d/bad8.conf: mount must be yes, no, or options of a tmpfs
 ! pkram: /etc/pkram.d/bad9.conf: a NUL byte is in it: it is no text
 $ pkram --sysroot "$PWD/m" unit save bad1
-! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path
+! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path, without . and ..
 [2]
 
 Without a jump on its way, nothing is saved, unless that is wanted always.
@@ -114,3 +114,16 @@ $ for limit in '' '5min \' '5min"' '1h 30min 1.5s' infinity; do
 ! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
+
+A path is one thing, however it is spelled, and one that systemd takes for a path.
+
+$ for path in /a/../b /a/. /..; do echo "path = $path" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x; done
+! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
+[2]
+$ printf 'path = /a\npath = //a/\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+! pkram: /etc/pkram.d/x.conf: /a is given twice
+[2]
+$ printf 'path = //a/...///b.c//\npath = ///\n' >m/etc/pkram.d/x.conf; rm -r out/*; pkram --sysroot "$PWD/m" unit generate out 2>/dev/null; grep Mounts out/pkram@x*/*
+| RequiresMountsFor= "/a/.../b.c" "/"
