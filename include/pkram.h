@@ -716,6 +716,9 @@ struct pkram_later {
  * @early: files in /etc that the initrd is to hold as they are now, with pkram itself, because
  *	something is restored there
  * @n_early: how many; 0: @early may be NULL
+ * @idle: units of systemd that are to save something and do not run, by their whole names: it is
+ *	warned that they will save nothing
+ * @n_idle: how many; 0: @idle may be NULL
  */
 struct pkram_stage_options {
 	size_t struct_size;
@@ -731,6 +734,8 @@ struct pkram_stage_options {
 	size_t n_saved_later;
 	const char *const *early;
 	size_t n_early;
+	const char *const *idle;
+	size_t n_idle;
 };
 
 enum pkram_check_result {

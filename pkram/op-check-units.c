@@ -182,13 +182,30 @@ static int check_all(struct check *c, struct pkram_ctx *quiet, struct room *room
 	return bad;
 }
 
+/* By a mistake, as a rule: they are configured, and have not been started since. */
+static int warn_idle(struct check *c)
+{
+	for (size_t i = 0; i < c->o->n_idle; i++) {
+		_cleanup_free_ char *start = NULL;
+
+		if (asprintf(&start, "systemctl start %s", c->o->idle[i]) < 0) {
+			start = NULL;
+			return -ENOMEM;
+		}
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, start,
+			       "%s does not run: what it is to keep will not be saved",
+			       c->o->idle[i]);
+	}
+	return 0;
+}
+
 int check_units(struct check *c)
 {
 	_cleanup_free_ struct room *rooms = calloc(MAX(c->all.n, (size_t)1), sizeof(*rooms));
 	struct pkram_ctx *quiet;
 	int k;
 
-	if (!rooms)
+	if (!rooms || warn_idle(c) < 0)
 		return -ENOMEM;
 	if (!c->o->n_saved_later) {
 		check_note(c, "none saves when the machine goes down");

@@ -388,3 +388,31 @@ int unit_promises(const struct cmd *cmd, struct promises *ret)
 		*ret = all;
 	return r;
 }
+
+static int add_idle(const struct cmd *cmd, const char *name, struct string_list *idle)
+{
+	char path[PATH_MAX];
+	int r;
+
+	run_path(cmd, PROMISES "/", name, path);
+	if (access(path, F_OK) == 0)
+		return 0;
+	snprintf(path, sizeof(path), "pkram@%s.service", name);
+	r = string_list_add(idle, path);
+	return r < 0 ? r : 0;
+}
+
+int unit_idle(struct cmd *cmd, struct string_list *ret)
+{
+	struct string_list names = { 0 }, idle = { 0 };
+	int r = unit_names(cmd, &names);
+
+	for (size_t i = 0; r == 0 && i < names.n; i++)
+		r = add_idle(cmd, names.v[i], &idle);
+	string_list_free(&names);
+	if (r < 0)
+		string_list_free(&idle);
+	else
+		*ret = idle;
+	return r;
+}

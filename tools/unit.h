@@ -55,6 +55,8 @@ int unit_promise(const struct cmd *cmd, const struct unit *u);
 void unit_keep_promise(const struct cmd *cmd, const struct unit *u);
 int unit_promises(const struct cmd *cmd, struct promises *ret);
 void promises_free(struct promises *p);
+/* The units with a file that have promised nothing, by their whole names: they do not run. */
+int unit_idle(struct cmd *cmd, struct string_list *ret);
 
 /* --- restored by the initramfs, before the system starts (unit-early.c) --- */
 

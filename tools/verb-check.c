@@ -11,7 +11,7 @@
 
 static struct {
 	struct pkram_stage_options stage;
-	struct string_list leave_behind, early;
+	struct string_list leave_behind, early, idle;
 	struct promises saved_later;
 	const char *method;
 	bool no_verify;
@@ -196,6 +196,10 @@ static int run_check(struct cmd *cmd, int argc, char **argv)
 	r = unit_promises(cmd, &opt.saved_later);
 	opt.stage.saved_later = opt.saved_later.v;
 	opt.stage.n_saved_later = opt.saved_later.n;
+	if (r == 0)
+		r = unit_idle(cmd, &opt.idle);
+	opt.stage.idle = opt.idle.v;
+	opt.stage.n_idle = opt.idle.n;
 	if (r == 0)
 		r = unit_early_files(cmd, &opt.early);
 	opt.stage.early = opt.early.v;

@@ -10,7 +10,7 @@
 static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
-	struct string_list leave_behind, early;
+	struct string_list leave_behind, early, idle;
 	struct promises saved_later;
 	const char *method;
 	bool trust_times;
@@ -99,20 +99,26 @@ static int staged_already(struct pkram_region *region, bool *ret)
 static int prepare(struct cmd *cmd, struct pkram_region *region)
 {
 	bool staged = false;
-	int r;
+	int r = 0;
 
 	if (opt.cancel)
 		return pkram_stage_cancel(region);
 	opt.stage.leave_behind = opt.jump.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
 	/* 'kexec -e' stops no unit. */
-	r = opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? 0 : unit_promises(cmd, &opt.saved_later);
+	if (!(opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD)) {
+		r = unit_promises(cmd, &opt.saved_later);
+		if (r == 0)
+			r = unit_idle(cmd, &opt.idle);
+	}
 	if (r == 0)
 		r = unit_early_files(cmd, &opt.early);
 	if (r < 0)
 		return r;
 	opt.stage.early = opt.early.v;
 	opt.stage.n_early = opt.early.n;
+	opt.stage.idle = opt.idle.v;
+	opt.stage.n_idle = opt.idle.n;
 	opt.stage.saved_later = opt.jump.saved_later = opt.saved_later.v;
 	opt.stage.n_saved_later = opt.jump.n_saved_later = opt.saved_later.n;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |

@@ -32,6 +32,17 @@ $ exec 8>>tree/a; units; exec 8>&-
 | units        ok      pmem:/dev/pmem1: 20480 bytes will be saved by units, with room for 9437184
 | content      ok      0 bytes are what was saved
 
+A unit that has a file and does not run saves nothing.
+
+$ cp m/etc/pkram.d/x.conf m/etc/pkram.d/idle.conf; units; pmem pkram --sysroot m -r $loop check --json | grep -A9 '"units"' | grep 'result\|idle\|remedy'; rm m/etc/pkram.d/idle.conf
+| units        warning pkram@idle.service does not run: what it is to keep will not be saved
+|                        -> systemctl start pkram@idle.service
+|       "result": "warning",
+|           "result": "warning",
+|           "reason": "pkram@idle.service does not run: what it is to keep will not be saved",
+|           "remedy": "systemctl start pkram@idle.service"
+|           "result": "ok",
+
 The one jump is staged in both, and whoever arms it knows from where; the next kernel is loaded anew.
 
 $ echo 2 >tree/a; head -c 20M /dev/zero >tree/large; units
