@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <mntent.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -42,11 +46,35 @@ static bool hides(const struct unit *u, const char *point, const char *type)
 	return false;
 }
 
+/* Its links lead to where they do in the system. NULL: why is in errno. */
+static FILE *open_fstab(const char *root)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+				.resolve = RESOLVE_IN_ROOT };
+	int dirfd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
+	struct stat st;
+	FILE *f = NULL;
+
+	if (dirfd >= 0) {
+		fd = (int)syscall(SYS_openat2, dirfd, "etc/fstab", &how, sizeof(how));
+		close(dirfd);
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	/* A pipe need not have an end. */
+	if (S_ISREG(st.st_mode))
+		f = fdopen(fd, "r");
+	else
+		errno = EINVAL;
+	if (!f)
+		close(fd);
+	return f;
+}
+
 bool unit_can_be_early(const struct unit *u, const char *root)
 {
 	/* Mounted by whoever starts the system, whatever fstab says. */
 	static const char *const own[] = { "/dev", "/proc", "/run", "/sys" };
-	char path[PATH_MAX];
 	struct mntent *m;
 	bool hidden = false;
 	FILE *f;
@@ -54,10 +82,14 @@ bool unit_can_be_early(const struct unit *u, const char *root)
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (hides(u, own[i], ""))
 			return false;
-	snprintf(path, sizeof(path), "%s/etc/fstab", root);
-	f = setmntent(path, "re");
-	if (!f)
+	f = open_fstab(root);
+	if (!f && errno == ENOENT)
 		return true;
+	if (!f) {
+		say_error("%s: not restored early: cannot read %s/etc/fstab: %s", u->name, root,
+			  strerror(errno));
+		return false;
+	}
 	while (!hidden && (m = getmntent(f)))
 		hidden = *m->mnt_dir == '/' && *behind(m->mnt_dir, "/") &&
 			 hides(u, m->mnt_dir, m->mnt_type);

@@ -36,6 +36,11 @@ $ second unit early-files
 ! pkram: disk: early = yes is for paths on the root filesystem: /var lies on the one of /var/, which is mounted later; it is restored when that is there
 ! pkram: run: early = yes is for paths on the root filesystem: /run/x lies on the one of /run, which is mounted later; it is restored when that is there
 ! pkram: var: early = yes is for paths on the root filesystem: /var/cache/x lies on the one of /var/, which is mounted later; it is restored when that is there
+$ mkdir m2/static; mv m2/etc/fstab m2/static/; ln -s /static/fstab m2/etc/fstab; second unit early-files 2>&1 | grep -c 'the one of /var/'
+| 2
+$ rm m2/etc/fstab; mkfifo m2/etc/fstab; timeout 10 pkram --sysroot m2 unit early-files 2>&1 | grep own
+| pkram: own: not restored early: cannot read m2/etc/fstab: Invalid argument
+$ rm m2/etc/fstab; cp m2/static/fstab m2/etc/
 $ rm m2/etc/pkram.d/{var,run,own,disk}.conf; unit bad early=maybe path=/x; unit bad2 early=yes mount=no path=/x
 $ second unit early-files
 ! pkram: a: early = yes is for paths on the root filesystem: DIR/a lies on the one of /dev, which is mounted later; it is restored when that is there
