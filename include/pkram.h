@@ -357,7 +357,7 @@ struct pkram_node_list *pkram_node_list_free(struct pkram_node_list *list);
 size_t pkram_node_list_count(const struct pkram_node_list *list);
 /* NULL past the end. What it points to belongs to the list. */
 const struct pkram_node *pkram_node_list_get(const struct pkram_node_list *list, size_t index);
-/* The whole, readable node of that name; NULL when there is none. */
+/* The node of that name, also when it is damaged; NULL when there is none. */
 const struct pkram_node *pkram_node_list_find(const struct pkram_node_list *list,
 					      const char *name);
 

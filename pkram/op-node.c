@@ -82,8 +82,7 @@ const struct pkram_node *pkram_node_list_get(const struct pkram_node_list *list,
 const struct pkram_node *pkram_node_list_find(const struct pkram_node_list *list, const char *name)
 {
 	for (size_t i = 0; i < list->n; i++)
-		if (!list->v[i].writing && !list->v[i].damaged &&
-		    strcmp(list->v[i].name, name) == 0)
+		if (store_node_named(&list->nodes[i], name))
 			return &list->v[i];
 	return NULL;
 }

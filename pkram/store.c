@@ -116,6 +116,13 @@ static int node_cmp(const void *a, const void *b)
 	return strcmp(x->name ? x->name : "", y->name ? y->name : "");
 }
 
+bool store_node_named(const struct store_node *n, const char *name)
+{
+	if (n->damaged)
+		return n->name_hash == name_hash(name);
+	return !n->writing && strcmp(n->name, name) == 0;
+}
+
 static int list_locked(struct store *s, struct store_node **ret, size_t *ret_n)
 {
 	struct store_node *v = calloc(MAX(s->catalog.n, (size_t)1), sizeof(*v));
@@ -136,6 +143,7 @@ static int list_locked(struct store *s, struct store_node **ret, size_t *ret_n)
 				.id = id, .stored = catalog_space(&s->catalog, id), .name = "",
 				.kernel = "", .host = "", .source = "", .fs_type = "",
 				.mount_options = "", .damaged = !writing, .writing = writing,
+				.name_hash = le64toh(row->name_hash),
 			};
 		}
 	}

@@ -94,7 +94,8 @@ struct store_node {
 	uint64_t n_holes;
 	uint64_t image_hash;
 	uint64_t restored;	/* see struct pkram_row */
-	bool damaged;		/* the block cannot be read: only id and stored hold */
+	uint64_t name_hash;	/* of a damaged one, which cannot say its name */
+	bool damaged;		/* the block cannot be read: only id, stored and name_hash hold */
 	bool writing;		/* a writer's row: only id and stored hold */
 	const char *name, *kernel, *host, *source, *fs_type, *mount_options;
 	uint8_t boot_id[16];
@@ -108,6 +109,8 @@ struct store_node {
 };
 
 void store_node_done(struct store_node *n);
+/* Whether it bears, or when it is damaged bore, this name. */
+bool store_node_named(const struct store_node *n, const char *name);
 
 /* Whether these are the bytes of the node's window. */
 bool store_node_window_is(const struct store_node *n, uint64_t index, const void *bytes,

@@ -51,6 +51,9 @@ static void choose(const struct unit *u, const char *root, const struct pkram_no
 
 		if (!node) {
 			say_info("%s: nothing is saved", u->paths.v[i]);
+		} else if (node->damaged) {
+			/* What that is, and that all of a set is lost with it, the restore says. */
+			c->names[c->n++] = u->paths.v[i];
 		} else if (node->restored) {
 			choose_done(u, root, node->name, c);
 		} else if (node->freshness == PKRAM_FRESH_STALE) {

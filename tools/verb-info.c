@@ -50,6 +50,11 @@ static int run_info(struct cmd *cmd, int argc, char **argv)
 		say_error("no node %s; see 'pkram ls'", argv[0]);
 		return EXIT_FAILED;
 	}
+	if (node->damaged) {
+		say_error("%s: both copies of the node's block are damaged; 'pkram rm' gives its "
+			  "space back", argv[0]);
+		return exit_code(-EBADMSG);
+	}
 	columns_all(node_columns, &list);
 	if (cmd->json) {
 		json_begin(&j, NULL, '{');

@@ -100,8 +100,8 @@ $ pkram get stream | head -c 4
 $ pkram get tree | head -c 1025 | tail -c 1 | od -An -tx1
 |  e2
 $ pkram info stream
-! pkram: no node stream; see 'pkram ls'
-[1]
+! pkram: stream: both copies of the node's block are damaged; 'pkram rm' gives its space back
+[4]
 
 Data: the window is named, and the files in it.
 

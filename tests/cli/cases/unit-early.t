@@ -93,6 +93,13 @@ $ umount /mnt/a; second unit restore a
 ! pkram: /mnt/a: was restored in this boot already, and nothing is mounted there now: another mount hides it, or somebody has unmounted it
 [1]
 
+A node whose block is damaged twice has lost its name, but is not taken for one that never was.
+
+$ poke region flip block:/mnt/a+200 copy:/mnt/a+200; second unit restore a
+! pkram: file:DIR/region: /mnt/a: both copies of the node's block are damaged; 'pkram rm' gives its space back
+! pkram: a: its service starts without what was saved
+[4]
+
 The script that calls it in the initramfs: only after a jump, never in a kdump kernel, and it fails in no case.
 
 $ mount -t tmpfs tmpfs /usr/sbin; printf '#!/bin/sh\necho called "$@"\n' >/usr/sbin/pkram; chmod +x /usr/sbin/pkram
