@@ -63,6 +63,9 @@ static void choose(const struct unit *u, const char *root, const struct pkram_no
 			c->names[c->n++] = node->name;
 			c->homeless |= node->single || !*node->mount_options ||
 				       strcmp(node->fs_type, "tmpfs") != 0;
+		} else {
+			say_info("%s: was saved in this boot, and did not come by a jump",
+				 node->name);
 		}
 	}
 }

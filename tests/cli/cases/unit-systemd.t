@@ -32,6 +32,8 @@ $ pkram unit save -q plain "$PWD/t"
 $ ls /run/pkram/units
 $ pkram ls -n -o name | wc -l
 | 2
+$ pkram unit restore other "$PWD/u"; rm /run/pkram/units/other
+! pkram: DIR/u: was saved in this boot, and did not come by a jump
 $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
