@@ -6,12 +6,14 @@
 
 #include "column.h"
 #include "report.h"
+#include "unit.h"
 
 struct tally {
 	uint64_t trees, streams;
 	uint64_t fresh, restored, stale, damaged, writing;
 	uint64_t jumped_trees, jumped_streams;	/* came by the jump, not restored yet */
 	uint64_t here;				/* saved by this boot */
+	uint64_t later;				/* paths that units save on the way down */
 	uint64_t stored;
 };
 
@@ -58,9 +60,9 @@ static const char *next_step(const struct pkram_region_info *info, const struct 
 		return "pkram restore";
 	if (t->jumped_streams)
 		return "pkram get NAME";
-	if (t->here && strncmp(info->spec, "file:", 5) == 0)
+	if ((t->here || t->later) && strncmp(info->spec, "file:", 5) == 0)
 		return "none: a file: region survives no jump (pkram(8))";
-	if (t->here)
+	if (t->here || t->later)
 		return "pkram kexec";
 	if (t->stale && !t->restored)
 		return "pkram save PATH, or pkram restore --stale";
@@ -165,6 +167,7 @@ int run_status(struct cmd *cmd)
 	_cleanup_region_ struct pkram_region *region = NULL;
 	_cleanup_node_list_ struct pkram_node_list *nodes = NULL;
 	struct pkram_region_info info;
+	struct promises later = { 0 };
 	struct tally tally = { 0 };
 	int r;
 
@@ -173,6 +176,10 @@ int run_status(struct cmd *cmd)
 		r = pkram_region_get_info(region, &info);
 	if (r == 0)
 		r = pkram_node_list_new(region, &nodes);
+	if (r == 0)
+		r = unit_promises(cmd, &later);
+	tally.later = later.n;
+	promises_free(&later);
 	if (r == -ENODATA) {
 		exit_code(r);
 		say_next(cmd);

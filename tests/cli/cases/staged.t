@@ -32,6 +32,12 @@ $ exec 8>>tree/a; units; exec 8>&-
 | units        ok      pmem:/dev/pmem1: 20480 bytes will be saved by units, with room for 9437184
 | content      ok      0 bytes are what was saved
 
+Where units save, there is nothing else to do before the jump.
+
+$ pmem pkram --sysroot m -r $loop | tail -n 1; mv m/run/pkram m/run/not; pmem pkram --sysroot m -r $loop | tail -n 1; mv m/run/not m/run/pkram
+| Next step  pkram kexec
+| Next step  pkram save PATH
+
 A unit that has a file and does not run saves nothing.
 
 $ cp m/etc/pkram.d/x.conf m/etc/pkram.d/idle.conf; units; pmem pkram --sysroot m -r $loop check --json | grep -A9 '"units"' | grep 'result\|idle\|remedy'; rm m/etc/pkram.d/idle.conf
