@@ -59,13 +59,12 @@ static FILE *open_fstab(const char *root)
 		fd = (int)syscall(SYS_openat2, dirfd, "etc/fstab", &how, sizeof(how));
 		close(dirfd);
 	}
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return NULL;
+	errno = EINVAL;
 	/* A pipe need not have an end. */
-	if (S_ISREG(st.st_mode))
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		f = fdopen(fd, "r");
-	else
-		errno = EINVAL;
 	if (!f)
 		close(fd);
 	return f;
