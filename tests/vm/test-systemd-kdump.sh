@@ -22,7 +22,6 @@ stage_1() {
 	expect 0 pkram init pmem:/dev/pmem0
 	make_tree /srv/cache 20
 	expect 0 pkram save /srv/cache
-	put_stream alpha 3000000
 	await_boot
 	[[ $(</sys/kernel/kexec_crash_loaded) == 1 ]] || fail "no kdump kernel is loaded"
 	sync

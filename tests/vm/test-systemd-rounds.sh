@@ -32,7 +32,6 @@ stage() {
 	make_tree /srv/cache 10 "$STAGE"
 	head -c 155M /dev/urandom >/srv/cache/big
 	before "round-$STAGE" "$(oracle hash /srv/cache)"
-	expect 0 pkram info
 	note "$(du -sm /srv/cache | cut -f 1) MiB of data"
 	region_will_be any
 	leave $((STAGE + 1)) pkram kexec
