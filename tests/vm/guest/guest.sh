@@ -155,7 +155,7 @@ fill_ram() {
 	free=$(awk '$1 == "MemFree:" { print $2 }' /proc/meminfo)
 	mkdir -p /run/fill
 	mount -t tmpfs -o size=100% tmpfs /run/fill
-	dd if=/dev/zero of=/run/fill/zeroes bs=1M count=$(((free >> 10) - 48)) status=none
+	dd if=/dev/zero of=/run/fill/zeroes bs=1M count=$(((free >> 10) - 160)) status=none
 }
 
 # Through the firmware, as `reboot` or the reset button; the host picks the stage, because the
