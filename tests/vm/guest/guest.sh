@@ -156,6 +156,7 @@ fill_ram() {
 	mkdir -p /run/fill
 	mount -t tmpfs -o size=100% tmpfs /run/fill
 	dd if=/dev/zero of=/run/fill/zeroes bs=1M count=$(((free >> 10) - 160)) status=none
+	umount /run/fill
 }
 
 # Through the firmware, as `reboot` or the reset button; the host picks the stage, because the
