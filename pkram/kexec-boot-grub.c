@@ -9,37 +9,11 @@
 
 #include <ctype.h>
 
-/* The last NAME=value line, less quotes. */
-static char *setting(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-	char *value = NULL;
-
-	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL) {
-		const char *v = l + strspn(l, " \t");
-		size_t n;
-
-		if (strncmp(v, name, len) != 0 || v[len] != '=')
-			continue;
-		v += len + 1;
-		n = strcspn(v, "\n");
-		while (n && isspace((unsigned char)v[n - 1]))
-			n--;
-		if (n > 1 && (*v == '"' || *v == '\'') && v[n - 1] == *v) {
-			v++;
-			n -= 2;
-		}
-		free(value);
-		value = strndup(v, n);
-	}
-	return value;
-}
-
 static char *setting_of(struct pkram_ctx *ctx, const char *path, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
 
-	return machine_read(ctx, path, &text, NULL) < 0 ? NULL : setting(text, name);
+	return machine_read(ctx, path, &text, NULL) < 0 ? NULL : boot_setting(text, name);
 }
 
 static char *grubenv(struct pkram_ctx *ctx, const char *name)

@@ -7,37 +7,16 @@
 
 #include <ctype.h>
 
-/* NAME=value of an os-release; malloc'ed, NULL: it is not there. */
-static char *os_value(const char *text, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (const char *l = text; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
-		const char *v = l + len + 1;
-		size_t n;
-
-		if (strncmp(l, name, len) != 0 || l[len] != '=')
-			continue;
-		n = strcspn(v, "\n");
-		while (n && isspace((unsigned char)v[n - 1]))
-			n--;
-		if (n > 1 && (*v == '"' || *v == '\'') && v[n - 1] == *v) {
-			v++;
-			n -= 2;
-		}
-		if (n)
-			return strndup(v, n);
-	}
-	return NULL;
-}
-
+/* The first of the names that an os-release gives a value. */
 static char *first_of(const char *text, const char *const names[], size_t n)
 {
-	char *value = NULL;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *value = boot_setting(text, names[i]);
 
-	for (size_t i = 0; i < n && !value; i++)
-		value = os_value(text, names[i]);
-	return value;
+		if (value && *value)
+			return TAKE_PTR(value);
+	}
+	return NULL;
 }
 
 /* Blanks of any kind become one. */

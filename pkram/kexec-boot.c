@@ -7,6 +7,31 @@
 
 #include <ctype.h>
 
+char *boot_setting(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+	char *value = NULL;
+
+	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL) {
+		const char *v = l + strspn(l, " \t");
+		size_t n;
+
+		if (strncmp(v, name, len) != 0 || v[len] != '=')
+			continue;
+		v += len + 1;
+		n = strcspn(v, "\n");
+		while (n && isspace((unsigned char)v[n - 1]))
+			n--;
+		if (n > 1 && (*v == '"' || *v == '\'') && v[n - 1] == *v) {
+			v++;
+			n -= 2;
+		}
+		free(value);
+		value = strndup(v, n);
+	}
+	return value;
+}
+
 static bool has_grub(struct pkram_ctx *ctx)
 {
 	return machine_exists(ctx, "/boot/grub/grub.cfg") ||

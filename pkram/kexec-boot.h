@@ -6,6 +6,9 @@
 
 #include "kexec.h"
 
+/* The last NAME=value line of a text, less quotes; malloc'ed, NULL: there is none. */
+char *boot_setting(const char *text, const char *name);
+
 /* --- boot entries of the Boot Loader Specification (kexec-boot-entry.c) --- */
 
 struct boot_entry {
