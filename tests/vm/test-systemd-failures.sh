@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash disable=SC2034,SC2154
 # What goes wrong with a unit leaves its service cold, is seen in `systemctl status`, and is over with the
-# next jump: damage in the region, a save without room for it, a machine that crashed in between.
+# next jump: damage in the region, a save without room for it.
 
 region=256M!4352M
 system=debian
@@ -14,8 +14,6 @@ MARK="this block is going to be damaged"
 
 stage_1() {
 	keep_journal
-	mkdir -p /srv/cache
-	printf 'tmpfs /srv/cache tmpfs size=400M,mode=755 0 0\n' >>/etc/fstab
 	printf 'path = /srv/cache\nservice = cache.service\n' >/etc/pkram.d/cache.conf
 	# What it leaves when it stops is up to the stage.
 	cat >/etc/systemd/system/cache.service <<-END
@@ -27,9 +25,8 @@ stage_1() {
 		[Install]
 		WantedBy=multi-user.target
 	END
-	systemctl daemon-reload
-	systemctl enable --quiet cache.service
-	systemctl start srv-cache.mount cache.service
+	add_cache 400M
+	systemctl enable --quiet --now cache.service
 	expect 0 pkram init pmem:/dev/pmem0
 	printf '%s\n' "$MARK" >/srv/cache/marked
 	spoil "$MARK"

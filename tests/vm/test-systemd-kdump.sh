@@ -13,11 +13,8 @@ append="systemd.show_status=no crashkernel=320M"
 
 stage_1() {
 	keep_journal
-	mkdir -p /srv/cache
-	printf 'tmpfs /srv/cache tmpfs size=60M,mode=755 0 0\n' >>/etc/fstab
 	printf 'path = /srv/cache\n' >/etc/pkram.d/cache.conf
-	systemctl daemon-reload
-	systemctl start srv-cache.mount
+	add_cache 60M
 	systemctl enable --quiet --now pkram@cache.service
 	expect 0 pkram init pmem:/dev/pmem0
 	make_tree /srv/cache 20

@@ -15,11 +15,8 @@ stage() {
 	if ((STAGE == 1)); then
 		keep_journal
 		expect 0 pkram init pmem:/dev/pmem0
-		mkdir -p /srv/cache
-		printf 'tmpfs /srv/cache tmpfs size=250M,mode=755 0 0\n' >>/etc/fstab
 		printf 'path = /srv/cache\n' >/etc/pkram.d/cache.conf
-		systemctl daemon-reload
-		systemctl start srv-cache.mount
+		add_cache 250M
 		systemctl enable --quiet --now pkram@cache.service
 	else
 		await_boot

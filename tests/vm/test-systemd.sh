@@ -22,8 +22,6 @@ extra() {
 configure() {
 	keep_journal
 	set_up memcached
-	mkdir -p /srv/cache
-	printf 'tmpfs /srv/cache tmpfs size=60M,mode=755 0 0\n' >>/etc/fstab
 	# By its path alone.
 	cat >/etc/systemd/system/cache.service <<-END
 		[Unit]
@@ -34,9 +32,8 @@ configure() {
 		[Install]
 		WantedBy=multi-user.target
 	END
-	systemctl daemon-reload
-	systemctl enable --quiet cache.service
-	systemctl start srv-cache.mount cache.service
+	add_cache 60M
+	systemctl enable --quiet --now cache.service
 }
 
 # Most of what is its first MiB is in its first two: a check for these sees both.

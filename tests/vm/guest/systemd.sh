@@ -10,6 +10,14 @@ keep_journal() {
 	systemctl restart systemd-journald
 }
 
+# add_cache SIZE: a tmpfs at /srv/cache, in fstab, mounted; units that were written are read with it.
+add_cache() {
+	mkdir -p /srv/cache
+	printf 'tmpfs /srv/cache tmpfs size=%s,mode=755 0 0\n' "$1" >>/etc/fstab
+	systemctl daemon-reload
+	systemctl start srv-cache.mount
+}
+
 # expect_unit NAME TEXT: whatever has been lost, the unit is there to save; its journal has the text.
 expect_unit() {
 	local name=$1 says=$2
