@@ -402,7 +402,8 @@ static int add_idle(const struct cmd *cmd, const char *name, struct string_list 
 	return r < 0 ? r : 0;
 }
 
-int unit_idle(struct cmd *cmd, struct string_list *ret)
+/* The units with a file that have promised nothing, by their whole names: they do not run. */
+static int unit_idle(struct cmd *cmd, struct string_list *ret)
 {
 	struct string_list names = { 0 }, idle = { 0 };
 	int r = unit_names(cmd, &names);
@@ -414,5 +415,26 @@ int unit_idle(struct cmd *cmd, struct string_list *ret)
 		string_list_free(&idle);
 	else
 		*ret = idle;
+	return r;
+}
+
+int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
+		   struct pkram_stage_options *o)
+{
+	int r = 0;
+
+	*ret = (struct unit_jump){ 0 };
+	if (stops)
+		r = unit_promises(cmd, &ret->saved_later);
+	if (r == 0 && stops)
+		r = unit_idle(cmd, &ret->idle);
+	if (r == 0)
+		r = unit_early_files(cmd, &ret->early);
+	o->saved_later = ret->saved_later.v;
+	o->n_saved_later = ret->saved_later.n;
+	o->idle = ret->idle.v;
+	o->n_idle = ret->idle.n;
+	o->early = ret->early.v;
+	o->n_early = ret->early.n;
 	return r;
 }

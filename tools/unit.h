@@ -55,8 +55,6 @@ int unit_promise(const struct cmd *cmd, const struct unit *u);
 void unit_keep_promise(const struct cmd *cmd, const struct unit *u);
 int unit_promises(const struct cmd *cmd, struct promises *ret);
 void promises_free(struct promises *p);
-/* The units with a file that have promised nothing, by their whole names: they do not run. */
-int unit_idle(struct cmd *cmd, struct string_list *ret);
 
 /* --- restored by the initramfs, before the system starts (unit-early.c) --- */
 
@@ -70,3 +68,17 @@ bool unit_can_be_early(const struct unit *u, const char *root);
  * them: an empty list. What is wrong with a unit is said, and leaves that one out.
  */
 int unit_early_files(struct cmd *cmd, struct string_list *ret);
+
+/* --- for a jump (unit.c) --- */
+
+struct unit_jump {
+	struct promises saved_later;
+	struct string_list idle, early;
+};
+
+/*
+ * What the units that are configured mean for a jump, in *o; the lists in *ret must outlive that.
+ * `stops`: the system goes down for it, so that units save.
+ */
+int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
+		   struct pkram_stage_options *o);

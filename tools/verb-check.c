@@ -11,8 +11,8 @@
 
 static struct {
 	struct pkram_stage_options stage;
-	struct string_list leave_behind, early, idle;
-	struct promises saved_later;
+	struct string_list leave_behind;
+	struct unit_jump units;
 	const char *method;
 	bool no_verify;
 } opt = { .stage.struct_size = sizeof(opt.stage), .stage.flags = PKRAM_STAGE_VERIFY };
@@ -193,17 +193,7 @@ static int run_check(struct cmd *cmd, int argc, char **argv)
 	opt.stage.n_leave_behind = opt.leave_behind.n;
 	if (opt.no_verify)
 		opt.stage.flags &= ~(uint64_t)PKRAM_STAGE_VERIFY;
-	r = unit_promises(cmd, &opt.saved_later);
-	opt.stage.saved_later = opt.saved_later.v;
-	opt.stage.n_saved_later = opt.saved_later.n;
-	if (r == 0)
-		r = unit_idle(cmd, &opt.idle);
-	opt.stage.idle = opt.idle.v;
-	opt.stage.n_idle = opt.idle.n;
-	if (r == 0)
-		r = unit_early_files(cmd, &opt.early);
-	opt.stage.early = opt.early.v;
-	opt.stage.n_early = opt.early.n;
+	r = unit_jump_read(cmd, true, &opt.units, &opt.stage);
 	if (r == 0)
 		r = open_region_to_look(cmd, &region);
 	if (r < 0)

@@ -10,8 +10,8 @@
 static struct {
 	struct pkram_stage_options stage;
 	struct pkram_jump_options jump;
-	struct string_list leave_behind, early, idle;
-	struct promises saved_later;
+	struct string_list leave_behind;
+	struct unit_jump units;
 	const char *method;
 	bool trust_times;
 	bool verify;
@@ -99,28 +99,18 @@ static int staged_already(struct pkram_region *region, bool *ret)
 static int prepare(struct cmd *cmd, struct pkram_region *region)
 {
 	bool staged = false;
-	int r = 0;
+	int r;
 
 	if (opt.cancel)
 		return pkram_stage_cancel(region);
 	opt.stage.leave_behind = opt.jump.leave_behind = opt.leave_behind.v;
 	opt.stage.n_leave_behind = opt.jump.n_leave_behind = opt.leave_behind.n;
 	/* 'kexec -e' stops no unit. */
-	if (!(opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD)) {
-		r = unit_promises(cmd, &opt.saved_later);
-		if (r == 0)
-			r = unit_idle(cmd, &opt.idle);
-	}
-	if (r == 0)
-		r = unit_early_files(cmd, &opt.early);
+	r = unit_jump_read(cmd, !(opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD), &opt.units, &opt.stage);
 	if (r < 0)
 		return r;
-	opt.stage.early = opt.early.v;
-	opt.stage.n_early = opt.early.n;
-	opt.stage.idle = opt.idle.v;
-	opt.stage.n_idle = opt.idle.n;
-	opt.stage.saved_later = opt.jump.saved_later = opt.saved_later.v;
-	opt.stage.n_saved_later = opt.jump.n_saved_later = opt.saved_later.n;
+	opt.jump.saved_later = opt.stage.saved_later;
+	opt.jump.n_saved_later = opt.stage.n_saved_later;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |
 			  (opt.verify ? PKRAM_STAGE_VERIFY : 0);
 	opt.jump.flags |= opt.trust_times ? PKRAM_JUMP_TRUST_TIMES : 0;
