@@ -86,10 +86,10 @@ static int compare_image(struct compare *c)
 	tree_image_info(c->image, &info);
 	if (info.size != c->node->size || info.meta_size != c->node->mirrored)
 		return -ESTALE;
-	c->bounce = op_bounce_new(threads, 1);
+	c->bounce = work_buffers_new(threads, PKRAM_WINDOW);
 	k = c->bounce ? work_run(c->ctx, threads, NULL, c->node->windows, compare_window, c) :
 			-ENOMEM;
-	op_bounce_free(c->bounce);
+	work_buffers_free(c->bounce);
 	return k < 0 ? k : tree_image_finish(c->image, &live);
 }
 

@@ -6,6 +6,20 @@
 
 #include "jump.h"
 
+bool container_there(struct pkram_ctx *ctx, const char *spec)
+{
+	struct region *r;
+	struct store *s;
+	int k;
+
+	if (region_open(ctx, spec, true, &r) < 0)
+		return false;
+	k = store_open(r, &s);
+	if (k >= 0)
+		store_close(s);
+	return k >= 0 || k == -EBADMSG || k == -EPROTONOSUPPORT || k == -ENXIO;
+}
+
 void containers_done(struct containers *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -86,7 +100,7 @@ int containers_find(struct pkram_region *region, struct containers *c)
 		if (strcmp(d->path, mine->path) == 0) {
 			c->has_own = true;
 			k = containers_add(c, d, mine->spec, region->store, false);
-		} else if (!d->system_ram && op_holds_container(quiet, spec)) {
+		} else if (!d->system_ram && container_there(quiet, spec)) {
 			k = add_other(region, c, d, spec);
 		}
 	}

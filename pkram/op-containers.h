@@ -9,6 +9,9 @@
 #include "machine.h"
 #include "op.h"
 
+/* Whether something of a container is there: a damaged or newer one counts. */
+bool container_there(struct pkram_ctx *ctx, const char *spec);
+
 struct container {
 	char *spec;
 	struct machine_device device;

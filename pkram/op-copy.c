@@ -31,7 +31,7 @@ void op_copy_done(struct op_copy *c)
 	}
 	free(c->nodes);
 	free(c->needs);
-	op_bounce_free(c->bounce);
+	work_buffers_free(c->bounce);
 	*c = (struct op_copy){ 0 };
 }
 
@@ -105,7 +105,7 @@ int op_copy_open(struct pkram_ctx *ctx, struct store *from, const char *what, st
 	free(list);
 	c.threads = ctx_threads(ctx, c.windows);
 	if (k >= 0) {
-		c.bounce = op_bounce_new(c.threads, 1);
+		c.bounce = work_buffers_new(c.threads, PKRAM_WINDOW);
 		k = c.bounce ? 0 : -ENOMEM;
 	}
 	if (k < 0) {

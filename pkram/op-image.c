@@ -18,7 +18,7 @@ struct op_image *op_image_close(struct op_image *img)
 {
 	if (!img)
 		return NULL;
-	op_bounce_free(img->workers);
+	work_buffers_free(img->workers);
 	free(img->front);
 	free(img->bounce);
 	free(img);
@@ -48,7 +48,7 @@ static int load_front(struct pkram_ctx *ctx, struct op_image *img)
 	int k;
 
 	img->bounce = io_buffer_new(PKRAM_WINDOW);
-	img->workers = op_bounce_new(threads, 1);
+	img->workers = work_buffers_new(threads, PKRAM_WINDOW);
 	if (!img->bounce || !img->workers)
 		return -ENOMEM;
 	if (!windows)

@@ -167,20 +167,6 @@ int op_conf_spec(struct pkram_ctx *ctx, char **ret)
 	return k == -ENOENT ? 0 : k;
 }
 
-bool op_holds_container(struct pkram_ctx *ctx, const char *spec)
-{
-	struct region *r;
-	struct store *s;
-	int k;
-
-	if (region_open(ctx, spec, true, &r) < 0)
-		return false;
-	k = store_open(r, &s);
-	if (k >= 0)
-		store_close(s);
-	return k >= 0 || k == -EBADMSG || k == -EPROTONOSUPPORT || k == -ENXIO;
-}
-
 static int spec_discover(struct pkram_ctx *ctx, char **ret)
 {
 	_cleanup_free_ struct machine_device *devices = NULL;
@@ -203,7 +189,7 @@ static int spec_discover(struct pkram_ctx *ctx, char **ret)
 			continue;
 		if (asprintf(&spec, "%s:%s", scheme, devices[i].path) < 0)
 			spec = NULL;
-		if (!spec || !op_holds_container(quiet, spec))
+		if (!spec || !container_there(quiet, spec))
 			continue;
 		if (found)
 			k = log_error_errno(ctx, -ENOTUNIQ,

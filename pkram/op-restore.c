@@ -471,7 +471,7 @@ static int fill_tree(struct restore *r, struct restore_tree *t)
 	k = tree_restore_new(r->region->ctx, t->view, tree_place_dirfd(t->place), &o, &f.work);
 	if (k < 0)
 		return k;
-	f.bounce = op_bounce_new(o.threads, PIECE_WINDOWS);
+	f.bounce = work_buffers_new(o.threads, PIECE_WINDOWS * PKRAM_WINDOW);
 	k = f.bounce ? work_run(r->region->ctx, o.threads, store_region(r->region->store)->near,
 				f.share * f.threads, fill_piece, &f) : -ENOMEM;
 	if (k >= 0 && op_log_damaged(r->region->ctx, t->reader, t->damaged)) {
@@ -483,7 +483,7 @@ static int fill_tree(struct restore *r, struct restore_tree *t)
 	if (k >= 0)
 		k = tree_restore_finish(f.work);
 	t->left_out = tree_restore_left_out(f.work);
-	op_bounce_free(f.bounce);
+	work_buffers_free(f.bounce);
 	tree_restore_free(f.work);
 	return k;
 }

@@ -46,7 +46,7 @@ static void save_done(struct save *s)
 		free(s->trees[i].early);
 	}
 	free(s->trees);
-	op_bounce_free(s->bounce);
+	work_buffers_free(s->bounce);
 }
 
 static int open_writer(struct save_tree *t)
@@ -286,7 +286,7 @@ static int save_run(struct save *s, const struct pkram_save_item *items, unsigne
 	if (k < 0)
 		return k;
 	*ret_threads = ctx_threads(ctx, s->windows);
-	s->bounce = op_bounce_new(*ret_threads, 1);
+	s->bounce = work_buffers_new(*ret_threads, PKRAM_WINDOW);
 	if (!s->bounce)
 		return -ENOMEM;
 	k = work_run(ctx, *ret_threads, store_region(s->region->store)->near, s->windows,

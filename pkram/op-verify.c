@@ -137,7 +137,7 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct 
 	int k = -ENOMEM;
 
 	v.damaged = calloc(MAX(n->windows, (uint64_t)1), 1);
-	v.bounce = op_bounce_new(threads, 1);
+	v.bounce = work_buffers_new(threads, PKRAM_WINDOW);
 	if (v.damaged && v.bounce)
 		k = work_run(ctx, threads, store_reader_region(reader)->near, n->windows,
 			     verify_window, &v);
@@ -145,30 +145,9 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct 
 		k = -EBADMSG;
 	t->bytes += v.done;
 	t->threads = MAX(t->threads, threads);
-	op_bounce_free(v.bounce);
+	work_buffers_free(v.bounce);
 	free(v.damaged);
 	return k;
-}
-
-uint8_t **op_bounce_new(unsigned int threads, unsigned int windows)
-{
-	uint8_t **v = calloc(threads + 1, sizeof(*v));
-
-	for (unsigned int i = 0; v && i < threads; i++) {
-		v[i] = io_buffer_new((size_t)windows * PKRAM_WINDOW);
-		if (!v[i]) {
-			op_bounce_free(v);
-			return NULL;
-		}
-	}
-	return v;
-}
-
-void op_bounce_free(uint8_t **v)
-{
-	for (size_t i = 0; v && v[i]; i++)
-		free(v[i]);
-	free(v);
 }
 
 /* What is stored twice reads well from either copy: that one is lost has to be looked for. */

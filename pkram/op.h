@@ -63,9 +63,6 @@ int op_signature(struct region *r, char **ret_type);
 /* 36 digits and dashes. */
 void op_uuid_text(const uint8_t uuid[16], char ret[37]);
 
-/* Whether something of a container is there: a damaged or newer one counts. */
-bool op_holds_container(struct pkram_ctx *ctx, const char *spec);
-
 /* A node for serving: opened for reading, and -ESTALE (logged with its age) unless fresh or
  * `stale`. */
 int op_serve(struct pkram_region *region, const char *name, bool stale, struct store_reader **ret);
@@ -120,7 +117,3 @@ int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
 void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t off, uint64_t len);
 /* The same for each run of damaged windows (a byte for each window); whether there was any. */
 bool op_log_damaged(struct pkram_ctx *ctx, struct store_reader *reader, const uint8_t *damaged);
-
-/* So many windows of memory for each thread. */
-uint8_t **op_bounce_new(unsigned int threads, unsigned int windows);
-void op_bounce_free(uint8_t **bounce);

@@ -172,3 +172,24 @@ int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus
 	k = work_pool_new(ctx, threads, near, &pool);
 	return k < 0 ? k : work_pool_run(pool, n, fn, arg);
 }
+
+uint8_t **work_buffers_new(unsigned int threads, size_t len)
+{
+	uint8_t **v = calloc(threads + 1, sizeof(*v));
+
+	for (unsigned int i = 0; v && i < threads; i++) {
+		v[i] = io_buffer_new(len);
+		if (!v[i]) {
+			work_buffers_free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+void work_buffers_free(uint8_t **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		free(v[i]);
+	free(v);
+}
