@@ -9,7 +9,8 @@
  * A mapping saves the copy that pread makes, but ends in SIGBUS where a file shrinks, and may show
  * bytes that change. Under a lease neither can be: who wants to write or to truncate waits for a
  * second at least, and that somebody waits is seen. So only leased files are mapped, only of tmpfs
- * (others may fail to read), and only those without holes, which a read would fill.
+ * (others may fail to read), only those without holes, which a read would fill, and only on huge
+ * pages: to enter pages of 4 KiB one by one costs more than the copy.
  */
 #include "tree-save.h"
 
@@ -133,7 +134,8 @@ static bool may_be_mapped(const struct tree_image *img, uint32_t source)
 	const struct tree_source *s = &img->sources[source];
 
 	return le64toh(tree_inode(img, s->nid)->size) >= MAPPED_SIZE &&
-	       !(s->flags & SOURCE_SPARSE) && img->devs[s->dev].fs_magic == TMPFS_MAGIC;
+	       (s->flags & (SOURCE_HUGE | SOURCE_SPARSE)) == SOURCE_HUGE &&
+	       img->devs[s->dev].fs_magic == TMPFS_MAGIC;
 }
 
 static void map_file(const struct tree_image *img, struct tree_file *file)

@@ -85,6 +85,12 @@ static bool changed_since_start(const struct tree_image *img, const struct statx
 	return st->stx_ctime.tv_sec <= now.tv_sec;
 }
 
+static uint16_t source_flags(const struct tree_look *l)
+{
+	return (uint16_t)((l->foreign ? SOURCE_UNCHECKED : 0) | (l->sparse ? SOURCE_SPARSE : 0) |
+			  (l->st.stx_blksize >= PKRAM_HUGE ? SOURCE_HUGE : 0));
+}
+
 static int add_source(struct scan *s, const struct tree_look *l, uint64_t nid)
 {
 	struct tree_image *img = s->img;
@@ -98,7 +104,7 @@ static int add_source(struct scan *s, const struct tree_look *l, uint64_t nid)
 	img->sources[img->n_sources++] = (struct tree_source){
 		.nid = nid, .ino = l->st.stx_ino, .ctime_sec = l->st.stx_ctime.tv_sec,
 		.ctime_nsec = l->st.stx_ctime.tv_nsec, .parent = s->dir_source, .dev = l->dev,
-		.flags = (l->foreign ? SOURCE_UNCHECKED : 0) | (l->sparse ? SOURCE_SPARSE : 0),
+		.flags = source_flags(l),
 		.blocks = (uint32_t)l->st.stx_blocks,
 	};
 	return 0;
