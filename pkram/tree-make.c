@@ -18,6 +18,7 @@
 #include <sys/sysmacros.h>
 
 #include "tree-restore.h"
+#include "tree-userfault.h"
 
 /*
  * From here on a file may have huge pages. A tmpfs with huge=within_size gives them up to the size
@@ -40,12 +41,6 @@ static int parent_of(struct tree_restore *r, unsigned int worker, uint32_t file)
 	return fd < 0 ? restore_failed(r, fd, "cannot open its directory", file) : fd;
 }
 
-/* A shared mapping wants to read, too. */
-static int access_mode(const struct tree_restore *r)
-{
-	return r->o.hugetlb ? O_RDWR : O_WRONLY;
-}
-
 int make_regular(struct tree_restore *r, unsigned int worker, uint32_t file, int *ret_fd)
 {
 	const struct view_file *f = restore_file(r, file);
@@ -55,8 +50,9 @@ int make_regular(struct tree_restore *r, unsigned int worker, uint32_t file, int
 
 	if (dirfd < 0)
 		return dirfd;
+	/* A shared mapping wants to read, too. */
 	fd = openat(dirfd, view_text(r->v, f->name),
-		    access_mode(r) | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (fd < 0)
 		return restore_failed(r, -errno, "cannot make the file", file);
 	if ((f->size >= LARGE_FILE || f->data != f->size || r->o.hugetlb) &&
@@ -73,7 +69,7 @@ int make_reopen(struct tree_restore *r, unsigned int worker, uint32_t file, int 
 	if (dirfd < 0)
 		return dirfd;
 	fd = openat(dirfd, view_text(r->v, restore_file(r, file)->name),
-		    access_mode(r) | O_NOFOLLOW | O_CLOEXEC);
+		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return restore_failed(r, -errno, "cannot open the file again", file);
 	*ret_fd = fd;
@@ -120,6 +116,14 @@ int make_write(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int make_write_beside(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size_t len,
+		      const void *bytes)
+{
+	size_t done = userfault_fill(r->uffd, fd, off, len, bytes);
+
+	return make_write(r, file, fd, off + done, len - done, (const char *)bytes + done);
 }
 
 int make_done(struct tree_restore *r, uint32_t file, int fd)

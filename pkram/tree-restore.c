@@ -5,6 +5,7 @@
  * a lock; the others stay open in a table until their last byte has come.
  */
 #include "tree-restore.h"
+#include "tree-userfault.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -89,6 +90,7 @@ int tree_restore_new(struct pkram_ctx *ctx, const struct tree_view *v, int dirfd
 	r->uid = geteuid();
 	r->gid = getegid();
 	r->umask = read_umask();
+	r->uffd = r->o.threads > 1 ? userfault_open() : -1;
 	r->root = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	k = r->root < 0 ? -errno : 0;
 	r->states = calloc(v->n_files, sizeof(*r->states));
@@ -124,6 +126,7 @@ struct tree_restore *tree_restore_free(struct tree_restore *r)
 	free(r->dirs);
 	free(r->states);
 	close_p(&r->root);
+	close_p(&r->uffd);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 	return NULL;
@@ -199,20 +202,26 @@ static int put_piece(struct tree_restore *r, unsigned int worker, uint32_t file,
 		     size_t len, const void *bytes)
 {
 	struct open_file *f = NULL;
+	bool beside = false;
 	int fd = -1, k = 0;
 
 	pthread_mutex_lock(&r->lock);
 	if (r->states[file] != RESTORE_LOST) {
 		k = get_open(r, worker, file, &f);
-		if (k == 0)
+		if (k == 0) {
 			f->users++;
+			beside = f->writing;
+			f->writing = true;
+		}
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (k < 0 || !f)
 		return k;
-	k = make_write(r, file, f->fd, off, len, bytes);
+	k = beside ? make_write_beside(r, file, f->fd, off, len, bytes) :
+		     make_write(r, file, f->fd, off, len, bytes);
 	pthread_mutex_lock(&r->lock);
 	f->users--;
+	f->writing = f->writing && beside;
 	f->left -= MIN(f->left, len);
 	if (k == 0 && !f->left && !f->users) {
 		r->states[file] = RESTORE_DONE;

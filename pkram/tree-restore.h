@@ -4,6 +4,7 @@
  *
  *	tree-restore.c	bytes in any order become files
  *	tree-make.c	one file: made, written, finished
+ *	tree-userfault.c	pages of a file that another thread writes to
  *	tree-attr.c	owner, mode, attributes, times
  *	tree-finish.c	all that has no bytes
  */
@@ -28,6 +29,7 @@ struct open_file {
 	uint64_t left;		/* bytes to come */
 	uint32_t file;
 	unsigned int users;
+	bool writing;		/* one of them holds the file's lock for writers */
 	int fd;			/* -1: closed for others' sake */
 };
 
@@ -38,6 +40,7 @@ struct tree_restore {
 	const struct tree_view *v;
 	struct tree_restore_options o;
 	int root;
+	int uffd;		/* userfault_open() */
 	uid_t uid;		/* whom new files belong to */
 	gid_t gid;
 	mode_t umask;
@@ -62,6 +65,9 @@ int make_regular(struct tree_restore *r, unsigned int worker, uint32_t file, int
 int make_reopen(struct tree_restore *r, unsigned int worker, uint32_t file, int *ret_fd);
 int make_write(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size_t len,
 	       const void *bytes);
+/* The same while another thread is at it, which write(2) would wait for. */
+int make_write_beside(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size_t len,
+		      const void *bytes);
 /* Gives the file its attributes and closes it, also on failure. */
 int make_done(struct tree_restore *r, uint32_t file, int fd);
 /* A symlink, fifo, socket or device. */
