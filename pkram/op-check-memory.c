@@ -111,7 +111,7 @@ int check_reservation(struct check *c)
 	k = k ? k : b ? b : e;
 	if (k == 0)
 		check_note(c, "the next command line keeps the memory of %zu container%s",
-			   c->all.n, c->all.n == 1 ? "" : "s");
+			   c->all.n, plural(c->all.n));
 	return k;
 }
 

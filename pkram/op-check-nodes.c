@@ -99,12 +99,14 @@ int check_nodes(struct check *c)
 {
 	struct count count = { 0 };
 	int k = each_node(c, list_node, &count);
+	size_t gone;
 
 	if (k < 0)
 		return k;
-	if (count.left < c->o->n_leave_behind)
-		pkram_log_warning(c->ctx, "--leave-behind names %zu nodes that are not there",
-				  c->o->n_leave_behind - count.left);
+	gone = c->o->n_leave_behind - MIN(count.left, c->o->n_leave_behind);
+	if (gone)
+		pkram_log_warning(c->ctx, "--leave-behind names %zu node%s that %s not there", gone,
+				  plural(gone), gone == 1 ? "is" : "are");
 	check_note(c, "%zu saved in this boot, %zu by an earlier one (stale)", count.fresh,
 		   count.stale);
 	return 0;
@@ -205,7 +207,7 @@ int check_sources(struct check *c)
 
 	if (k == 0)
 		check_note(c, "%zu tree%s compared with what was saved%s", count,
-			   count == 1 ? "" : "s",
+			   plural(count),
 			   c->o->flags & PKRAM_STAGE_TRUST_TIMES ? ", by times and sizes" : "");
 	return k;
 }

@@ -107,7 +107,7 @@ static int check_empty(struct import *im)
 			       "%s: holds %zu node%s (%.60s%s) already; --force replaces all of "
 			       "them",
 			       store_region(im->region->store)->spec, im->n_names,
-			       im->n_names == 1 ? "" : "s", im->names[0],
+			       plural(im->n_names), im->names[0],
 			       im->n_names == 1 ? "" : ", ...");
 }
 
@@ -131,7 +131,7 @@ static int give_way(struct import *im, struct op_copy *c)
 				 false);
 	if (k >= 0)
 		pkram_log_info(im->ctx, "%zu old node%s gave up %s space first: both do not fit",
-			       im->n_names, im->n_names == 1 ? "" : "s",
+			       im->n_names, plural(im->n_names),
 			       im->n_names == 1 ? "its" : "their");
 	return k;
 }

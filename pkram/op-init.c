@@ -40,7 +40,8 @@ static int describe_container(struct store *s, char *buf, size_t size)
 	for (size_t i = 0; i < n; i++)
 		store_node_done(&nodes[i]);
 	free(nodes);
-	snprintf(buf, size, "a container with %zu nodes%s%s", n, n ? ": " : "", names);
+	snprintf(buf, size, "a container with %zu node%s%s%s", n, plural(n), n ? ": " : "",
+		 names);
 	return 0;
 }
 

@@ -75,7 +75,7 @@ const char *op_age(int64_t saved_at, char buf[48])
 
 		if (n <= 0)
 			continue;
-		snprintf(buf, 48, "%" PRId64 " %s%s ago", n, units[i].unit, n == 1 ? "" : "s");
+		snprintf(buf, 48, "%" PRId64 " %s%s ago", n, units[i].unit, plural((uint64_t)n));
 		return buf;
 	}
 	/* The clock of a new kernel may be behind the old one's. */

@@ -92,7 +92,8 @@ static void log_range(struct damage_log *d, uint64_t off, uint64_t len)
 	d->lines = 0;
 	tree_view_files_at(d->view, off, len, log_file, d);
 	if (d->lines > 20)
-		pkram_log_error(d->ctx, "%s: damaged: and %u more files", d->node, d->lines - 20);
+		pkram_log_error(d->ctx, "%s: damaged: and %u more file%s", d->node, d->lines - 20,
+				plural(d->lines - 20));
 }
 
 void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t off, uint64_t len)

@@ -222,7 +222,7 @@ static int log_no_space(struct store *s, const char *name, uint64_t need, uint64
 	return log_error_errno(s->ctx, -ENOSPC,
 		"%s: no room for %s: needs %ju bytes, %ju are free, %zu old node%s hold%s %ju; "
 		"%suse a larger region", s->region->spec, name, (uintmax_t)need,
-		(uintmax_t)free_bytes, nodes, nodes == 1 ? "" : "s", nodes == 1 ? "s" : "",
+		(uintmax_t)free_bytes, nodes, plural(nodes), nodes == 1 ? "s" : "",
 		(uintmax_t)old_bytes,
 		need > free_bytes && need - free_bytes > old_bytes ? "" :
 			"remove some with 'pkram rm' or ");

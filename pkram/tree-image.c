@@ -116,8 +116,9 @@ int tree_image_scan(struct tree_image *img, const struct tree_sink *sink)
 	if (r < 0)
 		return r;
 	if (img->losses > TREE_NAMED_MAX)
-		pkram_log_warning(img->ctx, "%s: %llu more things below cannot be carried",
-				  img->path, (unsigned long long)img->losses - TREE_NAMED_MAX);
+		pkram_log_warning(img->ctx, "%s: %llu more thing%s below cannot be carried",
+				  img->path, (unsigned long long)img->losses - TREE_NAMED_MAX,
+				  plural(img->losses - TREE_NAMED_MAX));
 	if (img->losses && !img->opts.allow_lossy)
 		return -EOPNOTSUPP;
 	if (img->not_quiet && !img->opts.live) {

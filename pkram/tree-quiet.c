@@ -140,9 +140,11 @@ void tree_has_writer(struct tree_image *img, uint32_t source, char *path, dev_t 
 
 void tree_named_end(struct tree_image *img)
 {
-	if (img->not_quiet > TREE_NAMED_MAX)
-		ctx_log(img->ctx, quiet_priority(img), "%s: %llu more files below are not quiet",
-			img->path, (unsigned long long)img->not_quiet - TREE_NAMED_MAX);
+	unsigned long long more = img->not_quiet - MIN(img->not_quiet, (uint64_t)TREE_NAMED_MAX);
+
+	if (more)
+		ctx_log(img->ctx, quiet_priority(img), "%s: %llu more file%s below %s not quiet",
+			img->path, more, plural(more), more == 1 ? "is" : "are");
 }
 
 void tree_loss(struct tree_image *img, uint32_t dir, const char *name, const char *what)
@@ -402,9 +404,9 @@ static int check_unleased(struct tree_image *img)
 	if (geteuid() != 0)
 		pkram_log_warning(
 			img->ctx,
-			"%s: of %zu files only root can tell whether other users write to "
-			"them",
-			img->path, img->n_unleased);
+			"%s: of %zu file%s only root can tell whether other users write to %s",
+			img->path, img->n_unleased, plural(img->n_unleased),
+			img->n_unleased == 1 ? "it" : "them");
 	u = calloc(img->n_unleased, sizeof(*u));
 	files = calloc(img->n_unleased, sizeof(*files));
 	if (!u || !files)

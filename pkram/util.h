@@ -119,6 +119,12 @@ static inline int array_grow(void *arrayp, size_t *cap, size_t need, size_t elem
 	return 0;
 }
 
+/* Of a noun that n stands before. */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* Page-aligned memory for I/O that bypasses the page cache; released with free(). */
 static inline void *io_buffer_new(size_t len)
 {

@@ -284,10 +284,10 @@ void print_summary(const struct cmd *cmd, const struct summary *s)
 	human_rate(rate, s->bytes, s->ns);
 	if (s->trees)
 		snprintf(files, sizeof(files), "%ju file%s, ", (uintmax_t)s->files,
-			 s->files == 1 ? "" : "s");
+			 plural(s->files));
 	if (!s->name)
 		snprintf(nodes, sizeof(nodes), "%ju node%s", (uintmax_t)s->nodes,
-			 s->nodes == 1 ? "" : "s");
+			 plural(s->nodes));
 	say_info("%s %s: %s%s in %ju.%02ju s, %s", s->did, s->name ? s->name : nodes, files, size,
 		 (uintmax_t)(s->ns / NS_PER_S), (uintmax_t)(s->ns % NS_PER_S / 10000000), rate);
 }

@@ -100,7 +100,7 @@ static void print_text(const struct pkram_region_info *info, const struct tally 
 	       info->read_only ? ", read-only" : "",
 	       info->recovered ? ", recovered from its node blocks" : "");
 	printf("Nodes      %ju tree%s, %ju stream%s: %s; %s free\n", (uintmax_t)t->trees,
-	       t->trees == 1 ? "" : "s", (uintmax_t)t->streams, t->streams == 1 ? "" : "s",
+	       plural(t->trees), (uintmax_t)t->streams, plural(t->streams),
 	       human_size(stored, t->stored, false), human_size(free_space, info->free, false));
 	if (nodes) {
 		printf("State      ");

@@ -114,8 +114,10 @@ const char *human_size(char buf[static TEXT_MAX], uint64_t bytes, bool shortly)
 			u++;
 		}
 	}
-	if (u == 0)
-		snprintf(buf, TEXT_MAX, shortly ? "%juB" : "%ju bytes", (uintmax_t)bytes);
+	if (u == 0 && shortly)
+		snprintf(buf, TEXT_MAX, "%juB", (uintmax_t)bytes);
+	else if (u == 0)
+		snprintf(buf, TEXT_MAX, "%ju byte%s", (uintmax_t)bytes, plural(bytes));
 	else
 		snprintf(buf, TEXT_MAX, shortly ? "%ju.%ju%c" : "%ju.%ju %ciB",
 			 (uintmax_t)(tenths / 10), (uintmax_t)(tenths % 10), units[u]);

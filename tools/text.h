@@ -22,6 +22,12 @@ void put_escaped(FILE *f, const char *s);
 /* The same of lines, with the prefix before each of them; their ends and tabs stay. */
 void put_escaped_lines(FILE *f, const char *prefix, const char *s);
 
+/* Of a noun that n stands before. */
+static inline const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 /* "1.5G" (short) or "1.5 GiB". */
 const char *human_size(char buf[static TEXT_MAX], uint64_t bytes, bool shortly);
 /* "1.6 GB/s" */

@@ -11,6 +11,7 @@
 
 #include "options.h"
 #include "report.h"
+#include "text.h"
 
 enum { PIECE = 1 << 20, DIGEST_HEX = 64 };
 
@@ -111,8 +112,8 @@ static int check_bytes(uint64_t bytes)
 {
 	if (!opt.bytes.given || bytes == opt.bytes.value)
 		return 0;
-	say_error("the input has %ju bytes, expected were %ju; nothing was saved", (uintmax_t)bytes,
-		  (uintmax_t)opt.bytes.value);
+	say_error("the input has %ju byte%s, expected were %ju; nothing was saved",
+		  (uintmax_t)bytes, plural(bytes), (uintmax_t)opt.bytes.value);
 	return -EIO;
 }
 

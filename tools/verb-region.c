@@ -46,7 +46,7 @@ static void print_plan(const struct pkram_conversion *c)
 	       raw ? "/dev/pmemN (raw)" : "/dev/daxN.M (devdax, pages of 2 MiB, map in RAM)");
 	if (c->container)
 		printf("Content    container %s, %ju node%s, generation %ju: stays where it is\n",
-		       c->uuid, (uintmax_t)c->nodes, c->nodes == 1 ? "" : "s",
+		       c->uuid, (uintmax_t)c->nodes, plural(c->nodes),
 		       (uintmax_t)c->generation);
 	else
 		puts("Content    nothing that is known");

@@ -138,7 +138,7 @@ static const char *state_text(const struct pkram_memory *m, char buf[static TEXT
 
 	if (m->state == PKRAM_MEMORY_CONTAINER)
 		snprintf(buf, TEXT_MAX, "container, %ju node%s, %s free", (uintmax_t)m->nodes,
-			 m->nodes == 1 ? "" : "s", human_size(free_space, m->free, true));
+			 plural(m->nodes), human_size(free_space, m->free, true));
 	else if (m->state == PKRAM_MEMORY_FOREIGN)
 		snprintf(buf, TEXT_MAX, "foreign, %s", m->detail);
 	else if (m->state == PKRAM_MEMORY_BUSY)

@@ -112,7 +112,7 @@ static void test_nodes(void **state)
 	      NULL);
 	o.leave_behind = names;
 	o.n_leave_behind = 1;
-	finds(region, &o, "nodes", PKRAM_CHECK_WARNING, "names 1 nodes that are not there", NULL);
+	finds(region, &o, "nodes", PKRAM_CHECK_WARNING, "names 1 node that is not there", NULL);
 	assert_int_equal(store_writer_open(other->store, "slow", PKRAM_NODE_KIND_STREAM, &w), 0);
 	finds(region, NULL, "writers", PKRAM_CHECK_FAILS, "1 node is being written",
 	      "wait for the saves to end");

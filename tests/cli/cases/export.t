@@ -100,7 +100,7 @@ $ cp full r; pkram -r file:r get big | (sleep 0.5; pkram -r file:r import --forc
 $ pkram -r file:r ls -n -o name
 | big
 $ pkram -r file:r init -q --force --size 20M; head -c 20M /dev/zero | pkram put -q large; pkram export -q large
-! pkram: warning: file:r: replacing a container with 1 nodes: big
+! pkram: warning: file:r: replacing a container with 1 node: big
 $ pkram -r file:r import large; pkram -r file:r ls
 ! pkram: file:DIR/r: no room for this set of nodes: needs 29855744 bytes, 15728640 are free, 0 old nodes hold 0; use a larger region
 ! pkram: no nodes in file:DIR/r
@@ -136,7 +136,7 @@ $ cmp r full; truncate -s 10M kept; pkram -r file:r import --force kept
 ! pkram: file:kept: the file was cut: its container was made with 27262976 bytes, 10485760 are here; take a whole copy of it
 [1]
 $ pkram -r file:r init -q --force; pkram -r file:r export no; pkram -r file:r import r
-! pkram: warning: file:r: replacing a container with 1 nodes: big
+! pkram: warning: file:r: replacing a container with 1 node: big
 ! pkram: file:DIR/r: has no nodes
 ! pkram: r: is the region itself: name a file of 'pkram export'
 [1]

@@ -28,15 +28,15 @@ A container is refused, with its nodes named.
 
 $ echo hello | pkram put -q 'a node'
 $ pkram init
-! pkram: file:DIR/region: holds a container with 1 nodes: a node; 'pkram init --force' replaces it
+! pkram: file:DIR/region: holds a container with 1 node: a node; 'pkram init --force' replaces it
 [1]
 $ pkram init --size 64M
-! pkram: file:DIR/region: holds a container with 1 nodes: a node; 'pkram init --force' replaces it
+! pkram: file:DIR/region: holds a container with 1 node: a node; 'pkram init --force' replaces it
 [1]
 $ pkram ls -o name -n
 | a node
 $ pkram init --force
-! pkram: warning: file:DIR/region: replacing a container with 1 nodes: a node
+! pkram: warning: file:DIR/region: replacing a container with 1 node: a node
 ! pkram: made an empty container in file:DIR/region: 32.0 MiB, 27.0 MiB of it for nodes
 $ pkram ls
 ! pkram: no nodes in file:DIR/region

@@ -23,6 +23,9 @@ $ echo hello | pkram put --expect-bytes 6 n
 $ echo hello | pkram put --expect-bytes 7 n
 ! pkram: the input has 6 bytes, expected were 7; nothing was saved
 [1]
+$ printf x | pkram put --expect-bytes 7 n
+! pkram: the input has 1 byte, expected were 7; nothing was saved
+[1]
 $ pkram put --expect-bytes 0 none </dev/null
 ! pkram: put none: 0 bytes in T s, RATE
 $ sum=$(echo hello | sha256sum | cut -d' ' -f1)
