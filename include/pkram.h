@@ -714,7 +714,7 @@ struct pkram_later {
  *	but they must have room
  * @n_saved_later: how many; 0: @saved_later may be NULL
  * @early: files in /etc that the initrd is to hold as they are now, with pkram itself, because
- *	something is restored there
+ *	something is restored there; other files of units that it holds are warned of
  * @n_early: how many; 0: @early may be NULL
  * @idle: units of systemd that are to save something and do not run, by their whole names: it is
  *	warned that they will save nothing

@@ -96,10 +96,38 @@ static int check_early_file(struct check *c, const char *path)
 	return 0;
 }
 
+static bool is_early(const struct check *c, const char *path)
+{
+	for (size_t i = 0; i < c->o->n_early; i++)
+		if (strcmp(c->o->early[i], path) == 0)
+			return true;
+	return false;
+}
+
+/* It goes by what it holds, whatever has become of that in /etc. */
+static void check_late_file(struct check *c, const char *path)
+{
+	static const char units[] = "/etc/pkram.d/";
+	bool unit = strncmp(path, units, strlen(units)) == 0;
+
+	if (is_early(c, path))
+		return;
+	if (unit)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
+			       "%s restores what %s names, which is not to be restored early any "
+			       "more", c->kernel.initrd, path);
+	else if (c->o->n_early)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
+			       "%s holds %s, which is not there any more", c->kernel.initrd, path);
+}
+
 /* What is to be restored by the initrd, by what /etc says now: later is no loss. */
 static int check_early(struct check *c)
 {
 	int r = 0;
+
+	for (size_t i = 0; c->initrd.has_pkram && i < c->initrd.n_confs; i++)
+		check_late_file(c, c->initrd.confs[i].path);
 
 	if (c->o->n_early && !c->kernel.initrd)
 		pkram_log_warning(c->ctx,

@@ -4,8 +4,8 @@
 
 $ . $CLI_SOURCE/tests/cli/machine.sh
 $ machine crashkernel 48G 8G && kernel 6.1.0 nd_e820 nd_pmem && reserve 'memmap=8G!48G'
-$ look() { checks "$@" | awk '$1 ~ /^[a-z]/ && $1 != "exit" { on = $1 == "initrd" || $1 == "drivers" } on'; }
-$ pack() { (cd image && find . | cpio --quiet -o -H newc) | gzip >m/boot/initrd.img-6.1.0; }
+$ look() { checks "$@" | awk '/^[a-z]/ && $1 != "exit" { on = $1 == "initrd" || $1 == "drivers" } on'; }
+$ pack() { (cd image && find . | sort | cpio --quiet -o -H newc) | gzip >m/boot/initrd.img-6.1.0; }
 $ mkdir -p m/etc/pkram.d image/etc/pkram.d image/usr/sbin image/lib/modules/6.1.0; pack; look
 | initrd       ok      /boot/initrd.img-6.1.0: pkram is not inside
 | drivers      ok      kernel 6.1.0 has what the memory needs
@@ -37,5 +37,33 @@ $ echo mount = size=1G >>m/etc/pkram.d/x.conf; look
 $ cp m/etc/pkram.d/x.conf image/etc/pkram.d/; pack; echo region = pmem:/dev/pmem0 >m/etc/pkram.conf; look
 | initrd       warning /boot/initrd.img-6.1.0 lacks /etc/pkram.conf: what is marked as early is restored later
 |                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+
+It goes by the files that it holds, also by one that is not marked any more, or is gone.
+
+$ cp m/etc/pkram.conf image/etc/; pack; look
+| initrd       ok      /boot/initrd.img-6.1.0: restores by itself: pkram is inside
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ printf 'path = /srv/y\nearly = yes\n' >m/etc/pkram.d/y.conf; cp m/etc/pkram.d/y.conf image/etc/pkram.d/; pack
+$ sed -i s/yes/no/ m/etc/pkram.d/x.conf; rm m/etc/pkram.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 holds /etc/pkram.conf, which is not there any more
+|                        -> make it anew: update-initramfs -u, or dracut --force
+|              warning /boot/initrd.img-6.1.0 restores what /etc/pkram.d/x.conf names, which is not to be restored early any more
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ sed -i s/no/yes/ m/etc/pkram.d/x.conf; rm m/etc/pkram.d/y.conf; touch m/etc/pkram.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 restores what /etc/pkram.d/y.conf names, which is not to be restored early any more
+|                        -> make it anew: update-initramfs -u, or dracut --force
+|              warning /boot/initrd.img-6.1.0 holds /etc/pkram.conf as it was before it changed
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ rm m/etc/pkram.d/x.conf m/etc/pkram.conf; look
+| initrd       warning /boot/initrd.img-6.1.0 restores what /etc/pkram.d/x.conf names, which is not to be restored early any more
+|                        -> make it anew: update-initramfs -u, or dracut --force
+|              warning /boot/initrd.img-6.1.0 restores what /etc/pkram.d/y.conf names, which is not to be restored early any more
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ rm image/usr/sbin/pkram; pack; look
+| initrd       ok      /boot/initrd.img-6.1.0: pkram is not inside
 | drivers      ok      kernel 6.1.0 has what the memory needs
 $ machine_end
