@@ -104,8 +104,9 @@ void pkram_set_threads(struct pkram_ctx *ctx, unsigned int threads);
 /* Looks at a recorded machine below @path (tests). NULL or "": at this one. */
 int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path);
 
-/* Neither string is NULL or has space around it. Non-zero ends the reading. */
-typedef int (*pkram_conf_fn)(void *userdata, const char *key, const char *value);
+/* Neither string is NULL or has space around it; @line: from 1. Non-zero ends the reading. */
+typedef int (*pkram_conf_fn)(void *userdata, unsigned int line, const char *key,
+			     const char *value);
 
 /*
  * Reads a file of the form that pkram.conf(5) describes, and calls @fn for each line that sets
@@ -479,6 +480,15 @@ struct pkram_restore_options {
 int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
 			const struct pkram_restore_options *opts,
 			struct pkram_transfer *ret_transfer);
+
+/*
+ * Whether the running kernel makes a tmpfs with these options, as struct pkram_restore_options has
+ * them. It is not made.
+ * @what: stands before the reason that is logged, as in "FILE:LINE: mount"
+ *
+ * -EINVAL: not with all of them; -EPERM, not logged: only root can ask.
+ */
+int pkram_mount_check(struct pkram_ctx *ctx, const char *what, const char *options);
 
 /* --- byte streams -------------------------------------------------------------------------- */
 

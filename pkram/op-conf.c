@@ -16,23 +16,31 @@ static char *trim(char *s)
 	return s;
 }
 
-static int read_line(struct pkram_ctx *ctx, const char *path, char *line, pkram_conf_fn fn,
+struct conf_line {
+	const char *path;
+	unsigned int number;
+	char *text;
+};
+
+static int read_line(struct pkram_ctx *ctx, const struct conf_line *line, pkram_conf_fn fn,
 		     void *userdata)
 {
-	char *key = trim(line), *value = strchr(key, '=');
+	char *key = trim(line->text), *value = strchr(key, '=');
 
 	if (!*key || *key == '#')
 		return 0;
 	if (!value)
-		return log_error_errno(ctx, -EINVAL, "%s: '%s' is not 'key = value'", path, key);
+		return log_error_errno(ctx, -EINVAL, "%s:%u: '%s' is not 'key = value'",
+				       line->path, line->number, key);
 	*value++ = '\0';
-	return fn(userdata, trim(key), trim(value));
+	return fn(userdata, line->number, trim(key), trim(value));
 }
 
 int pkram_conf_read(struct pkram_ctx *ctx, const char *path, pkram_conf_fn fn, void *userdata)
 {
+	struct conf_line line = { .path = path };
 	_cleanup_free_ char *text = NULL;
-	char *rest, *line;
+	char *rest;
 	size_t len;
 	int k = machine_read(ctx, path, &text, &len);
 
@@ -44,7 +52,9 @@ int pkram_conf_read(struct pkram_ctx *ctx, const char *path, pkram_conf_fn fn, v
 		return log_error_errno(ctx, -EINVAL, "%s: a NUL byte is in it: it is no text",
 				       path);
 	rest = text;
-	while (k == 0 && (line = strsep(&rest, "\n")))
-		k = read_line(ctx, path, line, fn, userdata);
+	while (k == 0 && (line.text = strsep(&rest, "\n"))) {
+		line.number++;
+		k = read_line(ctx, &line, fn, userdata);
+	}
 	return k;
 }

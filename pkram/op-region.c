@@ -144,12 +144,14 @@ struct conf {
 	char *spec;
 };
 
-static int on_conf(void *userdata, const char *key, const char *value)
+static int on_conf(void *userdata, unsigned int line, const char *key, const char *value)
 {
 	struct conf *conf = userdata;
 
 	if (strcmp(key, "region") != 0)
-		return log_error_errno(conf->ctx, -EINVAL, "%s: unknown key '%s'", CONF_FILE, key);
+		return log_error_errno(conf->ctx, -EINVAL,
+				       CONF_FILE ":%u: unknown key '%s'; see pkram.conf(5)", line,
+				       key);
 	free(conf->spec);
 	conf->spec = strdup(value);
 	return conf->spec ? 0 : -ENOMEM;

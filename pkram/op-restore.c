@@ -248,7 +248,12 @@ static int take_options(struct restore *r, const struct pkram_restore_options *o
 	r->to = opts->to;
 	r->mount_options = opts->mount_options;
 	/* Not only when the first mount is made: other trees may have appeared by then. */
-	return r->mount_options ? tree_mount_check(ctx, r->mount_options) : 0;
+	return r->mount_options ? tree_mount_check(ctx, NULL, r->mount_options) : 0;
+}
+
+int pkram_mount_check(struct pkram_ctx *ctx, const char *what, const char *options)
+{
+	return tree_mount_check(ctx, what, options);
 }
 
 /* What the user may want to do otherwise next time. */

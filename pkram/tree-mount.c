@@ -251,7 +251,8 @@ bool tree_mount_overridden(const char *word, const char *list)
 struct making {
 	struct pkram_ctx *ctx;
 	const char *fs_type;
-	const char *hint;	/* what to do where it does not work */
+	const char *what;	/* in front of what is logged; NULL: nothing */
+	const char *hint;	/* what to do where it does not work; NULL: nothing */
 	int fd;			/* of its configuration */
 	unsigned int attrs;	/* of its mount */
 	bool saved;		/* its options are: nobody chose them for this kernel */
@@ -269,13 +270,14 @@ static const char *kernel_said(const struct making *m, char buf[256])
 	return n > 2 ? buf + 2 : "it does not say why";
 }
 
-static int config_failed(const struct making *m, const char *what)
+static int config_failed(const struct making *m, const char *option)
 {
 	int error = -errno;
 	char said[256];
 
-	pkram_log_error(m->ctx, "cannot make a %s with the option %s: %m: %s; %s", m->fs_type, what,
-			kernel_said(m, said), m->hint);
+	pkram_log_error(m->ctx, "%s%scannot make a %s with the option %s: %m: %s%s%s",
+			m->what ? m->what : "", m->what ? ": " : "", m->fs_type, option,
+			kernel_said(m, said), m->hint ? "; " : "", m->hint ? m->hint : "");
 	return error;
 }
 
@@ -361,13 +363,16 @@ int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *optio
 	return 0;
 }
 
-int tree_mount_check(struct pkram_ctx *ctx, const char *options)
+int tree_mount_check(struct pkram_ctx *ctx, const char *what, const char *options)
 {
 	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	struct making m = {
-		.ctx = ctx, .fs_type = "tmpfs", .fd = fs, .hint = "nothing was restored",
+		.ctx = ctx, .fs_type = "tmpfs", .fd = fs, .what = what,
+		.hint = what ? NULL : "nothing was restored",
 	};
 
+	if (fs < 0 && errno == EPERM && what)
+		return -EPERM;
 	if (fs < 0)
 		return log_error_errno(ctx, -errno, "cannot make a tmpfs: %m");
 	return configure(&m, options, NULL);

@@ -193,8 +193,11 @@ struct tree_place_options {
 /* Checks the target and its room, cleans up after killed restores, and prepares the place. */
 int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_place_options *o,
 		   struct tree_place **ret);
-/* Whether a tmpfs would take these options (mount_over); logs why not. */
-int tree_mount_check(struct pkram_ctx *ctx, const char *options);
+/*
+ * Whether a tmpfs would take these options (mount_over); logs why not, behind `what`. NULL: a
+ * restore asks; else -EPERM is not logged.
+ */
+int tree_mount_check(struct pkram_ctx *ctx, const char *what, const char *options);
 /* Removes what was built and did not appear. NULL is fine. */
 struct tree_place *tree_place_free(struct tree_place *p);
 /* The empty directory to build in. */

@@ -108,17 +108,25 @@ static int take_size(const struct cmd *cmd, const struct option_row *row, const 
 	return -EINVAL;
 }
 
-static int take_threads(const struct cmd *cmd, const char *arg, unsigned int *ret)
+int parse_threads(const char *word, unsigned int *ret)
 {
 	uint64_t v;
 
-	if (*arg && arg[strspn(arg, "0123456789")] == 0 && parse_size(arg, &v) == 0 && v >= 1 &&
-	    v <= MAX_THREADS) {
-		*ret = (unsigned int)v;
-		return 0;
-	}
-	usage_error(cmd, "--threads: '%s' is not a number from 1 to %d", arg, MAX_THREADS);
-	return -EINVAL;
+	/* A zero in front is octal to some, and nothing to others. */
+	if (*word == '0' || word[strspn(word, "0123456789")] || parse_size(word, &v) < 0 ||
+	    v > MAX_THREADS)
+		return -EINVAL;
+	*ret = (unsigned int)v;
+	return 0;
+}
+
+static int take_threads(const struct cmd *cmd, const char *arg, unsigned int *ret)
+{
+	int r = parse_threads(arg, ret);
+
+	if (r < 0)
+		usage_error(cmd, "--threads: '%s' is not " THREADS_WANTED, arg);
+	return r;
 }
 
 static int take(const struct cmd *cmd, const struct option_row *row, const char *arg)
@@ -191,6 +199,26 @@ int parse_options(struct cmd *cmd, const struct option_row *own, bool stop, int 
 		r = take(cmd, find_row(&set, c), optarg);
 		if (r < 0)
 			return r;
+	}
+}
+
+bool has_good_huge(const char *list)
+{
+	static const char *const good[] = {
+		"huge=always", "huge=within_size", "huge=advise", "huge=never",
+	};
+
+	for (;;) {
+		size_t len = strcspn(list, ","), i = 0;
+
+		while (i < ARRAY_SIZE(good) &&
+		       (strlen(good[i]) != len || strncmp(list, good[i], len) != 0))
+			i++;
+		if (i == ARRAY_SIZE(good) && strncmp(list, "huge=", strlen("huge=")) == 0)
+			return false;
+		if (!list[len])
+			return true;
+		list += len + 1;
 	}
 }
 

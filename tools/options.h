@@ -22,6 +22,17 @@ int usage_error(const struct cmd *cmd, const char *fmt, ...) _printf_(2, 3);
 void print_help(struct cmd *cmd, FILE *f);
 void print_verb_help(struct cmd *cmd, const struct verb *verb, FILE *f);
 
+/* Digits, the first not 0. -EINVAL; what is wanted is called THREADS_WANTED. */
+int parse_threads(const char *word, unsigned int *ret);
+#define THREADS_WANTED "a number from 1 to 4096, without zeros in front"
+
+/*
+ * Options of a mount: the kernel's own words for another value of huge= say neither what it was nor
+ * which ones there are. What else it does not take, it tells well enough.
+ */
+bool has_good_huge(const char *mount_options);
+#define HUGE_WANTED "huge= is one of always, within_size, advise and never"
+
 /* "file", "load" or "auto". -EINVAL. */
 int parse_method(const char *word, enum pkram_stage_method *ret);
 

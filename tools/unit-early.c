@@ -96,13 +96,16 @@ bool unit_can_be_early(const struct unit *u, const char *root)
 	return !hidden;
 }
 
-static int add_unit(const char *root, struct cmd *cmd, const char *name, struct string_list *files)
+static int add_unit(const char *root, struct cmd *cmd, const char *name, struct string_list *files,
+		    struct string_list *broken)
 {
 	char path[PATH_MAX];
 	struct unit u;
 	int r = unit_read(cmd, name, NULL, &u);
 
-	if (r < 0)
+	if (r < 0 && r != -ENOMEM)
+		r = string_list_add(broken, name);
+	if (r != 0)
 		return r == -ENOMEM ? r : 0;
 	if (u.early && unit_can_be_early(&u, root)) {
 		snprintf(path, sizeof(path), UNIT_CONF_DIR "/%s.conf", name);
@@ -124,14 +127,14 @@ static int add_main(const char *root, struct string_list *files)
 	return r < 0 ? r : 0;
 }
 
-int unit_early_files(struct cmd *cmd, struct string_list *ret)
+int unit_early_files(struct cmd *cmd, struct string_list *ret, struct string_list *broken)
 {
 	const char *root = cmd->sysroot ? cmd->sysroot : "";
 	struct string_list names = { 0 }, files = { 0 };
 	int r = unit_names(cmd, &names);
 
 	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = add_unit(root, cmd, names.v[i], &files);
+		r = add_unit(root, cmd, names.v[i], &files, broken);
 	if (r == 0)
 		r = add_main(root, &files);
 	string_list_free(&names);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "options.h"
 #include "report.h"
 
 #define RUN_DIR "/run/pkram"
@@ -36,13 +37,15 @@ int string_list_add(struct string_list *list, const char *word)
 /* --- the file --- */
 
 struct reading {
+	struct pkram_ctx *ctx;
 	struct unit *u;
 	const char *path;
+	unsigned int line;
 };
 
 static int bad_value(const struct reading *r, const char *key, const char *wanted)
 {
-	say_error("%s: %s must be %s", r->path, key, wanted);
+	say_error("%s:%u: %s must be %s", r->path, r->line, key, wanted);
 	return -EINVAL;
 }
 
@@ -81,7 +84,7 @@ static int set_path(const struct reading *r, const char *key, const char *value)
 		return bad_value(r, key, "an absolute path, without . and ..");
 	for (size_t i = 0; i < r->u->paths.n; i++) {
 		if (strcmp(r->u->paths.v[i], path) == 0) {
-			say_error("%s: %s is given twice", r->path, path);
+			say_error("%s:%u: path %s is given twice", r->path, r->line, path);
 			return -EINVAL;
 		}
 	}
@@ -110,27 +113,42 @@ static int set_service(const struct reading *r, const char *key, const char *val
 	return k < 0 ? k : 0;
 }
 
+static int set_region(const struct reading *r, const char *key, const char *value)
+{
+	return *value ? set_word(&r->u->region, value) :
+			bad_value(r, key, "a name, as in pmem:/dev/pmem0");
+}
+
 static int set_threads(const struct reading *r, const char *key, const char *value)
 {
-	char *end;
-	long n;
+	return parse_threads(value, &r->u->threads) == 0 ? 0 : bad_value(r, key, THREADS_WANTED);
+}
 
-	errno = 0;
-	n = strtol(value, &end, 10);
-	if (errno || *end || end == value || n < 1 || n > 4096)
-		return bad_value(r, key, "a number from 1 to 4096");
-	r->u->threads = (unsigned int)n;
-	return 0;
+/* Where only root can ask the kernel, it is asked when root mounts. */
+static int check_mount(const struct reading *r, const char *key, const char *value)
+{
+	char what[PATH_MAX + 32];
+	int k;
+
+	if (!has_good_huge(value))
+		return bad_value(r, key, "options of a tmpfs: " HUGE_WANTED);
+	snprintf(what, sizeof(what), "%s:%u: %s", r->path, r->line, key);
+	k = pkram_mount_check(r->ctx, what, value);
+	return k == -EPERM ? 0 : k;
 }
 
 static int set_mount(const struct reading *r, const char *key, const char *value)
 {
 	struct unit *u = r->u;
+	int k;
 
 	if (!*value)
 		return bad_value(r, key, "yes, no, or options of a tmpfs");
 	u->mount = strcmp(value, "no") != 0;
-	return !u->mount || strcmp(value, "yes") == 0 ? 0 : set_word(&u->mount_options, value);
+	if (!u->mount || strcmp(value, "yes") == 0)
+		return 0;
+	k = check_mount(r, key, value);
+	return k < 0 ? k : set_word(&u->mount_options, value);
 }
 
 static int set_early(const struct reading *r, const char *key, const char *value)
@@ -149,17 +167,18 @@ static int set_time_limit(const struct reading *r, const char *key, const char *
 	return set_word(&r->u->time_limit, value);
 }
 
-static int on_line(void *userdata, const char *key, const char *value)
+static int on_line(void *userdata, unsigned int line, const char *key, const char *value)
 {
-	const struct reading *r = userdata;
+	struct reading *r = userdata;
 	struct unit *u = r->u;
 
+	r->line = line;
 	if (strcmp(key, "path") == 0)
 		return set_path(r, key, value);
 	if (strcmp(key, "service") == 0)
 		return set_service(r, key, value);
 	if (strcmp(key, "region") == 0)
-		return set_word(&u->region, value);
+		return set_region(r, key, value);
 	if (strcmp(key, "mount") == 0)
 		return set_mount(r, key, value);
 	if (strcmp(key, "early") == 0)
@@ -173,7 +192,7 @@ static int on_line(void *userdata, const char *key, const char *value)
 		return u->always || strcmp(value, "kexec") == 0 ?
 			0 : bad_value(r, key, "kexec or always");
 	}
-	say_error("%s: unknown key '%s'; see pkram.conf(5)", r->path, key);
+	say_error("%s:%u: unknown key '%s'; see pkram.conf(5)", r->path, line, key);
 	return -EINVAL;
 }
 
@@ -196,7 +215,7 @@ int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *
 {
 	struct unit u = { .name = name, .mount = true };
 	char conf[PATH_MAX];
-	struct reading reading = { .u = &u, .path = conf };
+	struct reading reading = { .ctx = cmd->ctx, .u = &u, .path = conf };
 	int r;
 
 	if (!good_name(name)) {
@@ -421,6 +440,7 @@ static int unit_idle(struct cmd *cmd, struct string_list *ret)
 int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
 		   struct pkram_stage_options *o)
 {
+	struct string_list broken = { 0 };
 	int r = 0;
 
 	*ret = (struct unit_jump){ 0 };
@@ -429,7 +449,8 @@ int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
 	if (r == 0 && stops)
 		r = unit_idle(cmd, &ret->idle);
 	if (r == 0)
-		r = unit_early_files(cmd, &ret->early);
+		r = unit_early_files(cmd, &ret->early, &broken);
+	string_list_free(&broken);
 	o->saved_later = ret->saved_later.v;
 	o->n_saved_later = ret->saved_later.n;
 	o->idle = ret->idle.v;

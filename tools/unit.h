@@ -65,9 +65,10 @@ void promises_free(struct promises *p);
 bool unit_can_be_early(const struct unit *u, const char *root);
 /*
  * The files of /etc that an initramfs needs for the units that are to be restored there; none of
- * them: an empty list. What is wrong with a unit is said, and leaves that one out.
+ * them: an empty list. What is wrong with a unit is said, and leaves that one out. `broken` gets
+ * the names of those whose files have an error.
  */
-int unit_early_files(struct cmd *cmd, struct string_list *ret);
+int unit_early_files(struct cmd *cmd, struct string_list *ret, struct string_list *broken);
 
 /* --- for a jump (unit.c) --- */
 

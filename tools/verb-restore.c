@@ -26,30 +26,6 @@ static const struct option_row options[] = {
 	{ NULL },
 };
 
-/*
- * The kernel's own words for another value say neither what it was nor which ones there are. What
- * else it does not take, it tells well enough.
- */
-static bool good_huge(const char *list)
-{
-	static const char *const good[] = {
-		"huge=always", "huge=within_size", "huge=advise", "huge=never",
-	};
-
-	for (;;) {
-		size_t len = strcspn(list, ","), i = 0;
-
-		while (i < ARRAY_SIZE(good) &&
-		       (strlen(good[i]) != len || strncmp(list, good[i], len) != 0))
-			i++;
-		if (i == ARRAY_SIZE(good) && strncmp(list, "huge=", strlen("huge=")) == 0)
-			return false;
-		if (!list[len])
-			return true;
-		list += len + 1;
-	}
-}
-
 static int take_mount(struct cmd *cmd)
 {
 	if (!mount_options.given)
@@ -60,9 +36,8 @@ static int take_mount(struct cmd *cmd)
 		return 0;
 	if (!*opt.mount_options)
 		return usage_error(cmd, "--mount: an empty word is no option of a mount");
-	if (!good_huge(opt.mount_options))
-		return usage_error(cmd, "--mount: '%s': huge= is one of always, within_size, "
-				   "advise and never", opt.mount_options);
+	if (!has_good_huge(opt.mount_options))
+		return usage_error(cmd, "--mount: '%s': " HUGE_WANTED, opt.mount_options);
 	return 0;
 }
 

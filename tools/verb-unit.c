@@ -70,13 +70,14 @@ static int early(struct cmd *cmd, const char *root)
 
 static int early_files(struct cmd *cmd)
 {
-	struct string_list files = { 0 };
-	int code, r = unit_early_files(cmd, &files);
+	struct string_list files = { 0 }, broken = { 0 };
+	int code, r = unit_early_files(cmd, &files, &broken);
 
 	for (size_t i = 0; i < files.n; i++)
 		puts(files.v[i]);
-	code = files.n ? EXIT_DONE : EXIT_NOTHING;
+	code = files.n ? EXIT_DONE : broken.n ? EXIT_USAGE : EXIT_NOTHING;
 	string_list_free(&files);
+	string_list_free(&broken);
 	return r < 0 ? exit_code(r) : code;
 }
 
@@ -281,7 +282,8 @@ static int generate(struct cmd *cmd, const char *dir)
 			k = generate_unit(dir, &u);
 			unit_done(&u);
 		}
-		code = k < 0 ? EXIT_FAILED : code;
+		if (k < 0)
+			code = k == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
 	string_list_free(&names);
 	return r < 0 ? exit_code(r) : code;

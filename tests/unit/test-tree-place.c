@@ -440,13 +440,18 @@ static void test_new_mount(void **state)
 static void test_mount_check(void **state)
 {
 	(void)state;
-	assert_int_equal(tree_mount_check(ctx, "size=1m,nosuid,nr_inodes=5,mpol=bind:0,0"), 0);
-	assert_int_equal(tree_mount_check(ctx, ""), 0);
-	assert_int_equal(tree_mount_check(ctx, "size=1m,huge=most"), -EINVAL);
+	assert_int_equal(tree_mount_check(ctx, NULL, "size=1m,nosuid,nr_inodes=5,mpol=bind:0,0"),
+			 0);
+	assert_int_equal(tree_mount_check(ctx, NULL, ""), 0);
+	assert_int_equal(tree_mount_check(ctx, NULL, "size=1m,huge=most"), -EINVAL);
 	assert_non_null(strstr(last_log, "the option huge: Invalid argument"));
 	assert_null(strchr(last_log, '?'));
-	assert_int_equal(tree_mount_check(ctx, "no_such_option"), -EINVAL);
-	assert_int_equal(tree_mount_check(ctx, "nosuid=7"), -EINVAL);
+	assert_int_equal(tree_mount_check(ctx, NULL, "no_such_option"), -EINVAL);
+	assert_int_equal(tree_mount_check(ctx, NULL, "nosuid=7"), -EINVAL);
+	assert_non_null(strstr(last_log, "; nothing was restored"));
+	assert_int_equal(tree_mount_check(ctx, "x.conf:3: mount", "size=1m,huge=most"), -EINVAL);
+	assert_int_equal(strncmp(last_log, "x.conf:3: mount: cannot make", 28), 0);
+	assert_null(strstr(last_log, "restored"));
 }
 
 static void test_other_mounts(void **state)

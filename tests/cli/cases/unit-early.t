@@ -44,9 +44,9 @@ $ rm m2/etc/fstab; cp m2/static/fstab m2/etc/
 $ rm m2/etc/pkram.d/{var,run,own,disk}.conf; unit bad early=maybe path=/x; unit bad2 early=yes mount=no path=/x
 $ second unit early-files
 ! pkram: a: early = yes is for paths on the root filesystem: DIR/a lies on the one of /dev, which is mounted later; it is restored when that is there
-! pkram: /etc/pkram.d/bad.conf: early must be yes or no
+! pkram: /etc/pkram.d/bad.conf:1: early must be yes or no
 ! pkram: /etc/pkram.d/bad2.conf: early = yes needs a mount, which mount = no forbids
-[3]
+[2]
 $ rm m2/etc/pkram.d/bad*.conf
 
 Nothing that another boot has left is restored.

@@ -37,3 +37,36 @@ $ pkram unit restore other "$PWD/u"; rm /run/pkram/units/other
 $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
+
+Options of a mount are what the kernel takes, as it says when the file is read, and not first at the restore.
+
+$ mkdir -p m/etc/pkram.d dir
+$ for options in size=1X bogus 'size=1M,nosuid=7' huge=maybe 'mpol=bind:0,z' no,size=1M 'size = 1M'; do
+>   printf 'path = /a\nmount = %s\n' "$options" >m/etc/pkram.d/x.conf; pkram --sysroot m unit generate dir; echo $?
+> done
+| 2
+| 2
+| 2
+| 2
+| 2
+| 2
+| 2
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option size: Invalid argument: tmpfs: Bad value for 'size'
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option nosuid: Invalid argument: tmpfs: Unknown parameter 'nosuid'
+! pkram: /etc/pkram.d/x.conf:2: mount must be options of a tmpfs: huge= is one of always, within_size, advise and never
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option z: Invalid argument: tmpfs: Unknown parameter 'z'
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option no: Invalid argument: tmpfs: Unknown parameter 'no'
+! pkram: /etc/pkram.d/x.conf:2: mount: cannot make a tmpfs with the option size : Invalid argument: tmpfs: Unknown parameter 'size '
+$ ls dir
+$ printf 'path = /a\nmount = size=1M,nosuid,mode=750,mpol=bind:0,0,huge=never\n' >m/etc/pkram.d/x.conf; pkram --sysroot m unit generate dir; ls dir
+| pkram@x.service.d
+$ echo mount = bogus >>m/etc/pkram.d/x.conf; for what in 'restore x' 'save x' 'early /' early-files; do pkram --sysroot m unit $what; echo $?; done
+| 2
+| 2
+| 2
+| 2
+! pkram: /etc/pkram.d/x.conf:3: mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
+! pkram: /etc/pkram.d/x.conf:3: mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
+! pkram: /etc/pkram.d/x.conf:3: mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
+! pkram: /etc/pkram.d/x.conf:3: mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'

@@ -53,17 +53,17 @@ $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 | pkram@x.service.d
 | x.service.d
 | y@1.socket.d
-! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path, without . and ..
-! pkram: /etc/pkram.d/bad2.conf: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/bad3.conf: unknown key 'pth'; see pkram.conf(5)
+! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/bad2.conf:1: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/bad3.conf:1: unknown key 'pth'; see pkram.conf(5)
 ! pkram: /etc/pkram.d/bad4.conf: it has no path: what is to be kept?
-! pkram: /etc/pkram.d/bad5.conf: 'path' is not 'key = value'
-! pkram: /etc/pkram.d/bad6.conf: save must be kexec or always
-! pkram: /etc/pkram.d/bad7.conf: threads must be a number from 1 to 4096
-! pkram: /etc/pkram.d/bad8.conf: mount must be yes, no, or options of a tmpfs
+! pkram: /etc/pkram.d/bad5.conf:1: 'path' is not 'key = value'
+! pkram: /etc/pkram.d/bad6.conf:2: save must be kexec or always
+! pkram: /etc/pkram.d/bad7.conf:1: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/bad8.conf:2: mount must be yes, no, or options of a tmpfs
 ! pkram: /etc/pkram.d/bad9.conf: a NUL byte is in it: it is no text
 $ pkram --sysroot "$PWD/m" unit save bad1
-! pkram: /etc/pkram.d/bad1.conf: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path, without . and ..
 [2]
 
 Without a jump on its way, nothing is saved, unless that is wanted always.
@@ -92,10 +92,10 @@ $ rm -r m/etc/pkram.d/* out/*; cd m/etc/pkram.d; for name in 'a b' a%H $'a\n[Ser
 $ for name in '%n.service' $'a\tb.service' .service 'a"b.service'; do
 >   printf 'path = /a\nservice = %s\n' "$name" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 > done
-! pkram: /etc/pkram.d/x.conf: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
 [2]
 $ pkram --sysroot "$PWD/m" unit save ../x /a
 ! pkram: /etc/pkram.d/../x.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
@@ -104,26 +104,43 @@ $ pkram --sysroot "$PWD/m" unit generate ''
 ! pkram: unit: 'generate' is not restore NAME [PATH], save NAME [PATH], arm, generate DIR, early ROOT or early-files; see 'pkram unit --help'
 [2]
 
+A number is one, and has one meaning; a region has a name.
+
+$ for setting in threads=08 threads=+8 threads=0x8 'threads = 8 8' threads= threads=4097 threads=18446744073709551617 region=; do
+>   printf '# x\n\npath = /a\n%s\n' "$setting" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+> done
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: threads must be a number from 1 to 4096, without zeros in front
+! pkram: /etc/pkram.d/x.conf:4: region must be a name, as in pmem:/dev/pmem0
+[2]
+$ printf 'path = /a\nthreads = 4096\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+! pkram: x: the machine is not on its way into a kexec; nothing is saved
+
 A time limit is one line, which systemd reads.
 
 $ for limit in '' '5min \' '5min"' '1h 30min 1.5s' infinity; do
 >   printf 'path = /a\ntime-limit = %s\n' "$limit" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 > done
-! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
-! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
-! pkram: /etc/pkram.d/x.conf: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 
 A path is one thing, however it is spelled, and one that systemd takes for a path.
 
 $ for path in /a/../b /a/. /..; do echo "path = $path" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x; done
-! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
-! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
-! pkram: /etc/pkram.d/x.conf: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path, without . and ..
 [2]
 $ printf 'path = /a\npath = //a/\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
-! pkram: /etc/pkram.d/x.conf: /a is given twice
+! pkram: /etc/pkram.d/x.conf:2: path /a is given twice
 [2]
 $ printf 'path = //a/...///b.c//\npath = ///\n' >m/etc/pkram.d/x.conf; rm -r out/*; pkram --sysroot "$PWD/m" unit generate out 2>/dev/null; grep Mounts out/pkram@x*/*
 | RequiresMountsFor= "/a/.../b.c" "/"

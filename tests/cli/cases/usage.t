@@ -44,16 +44,16 @@ $ pkram -q -v ls
 ! pkram: ls: -q and -v exclude each other; see 'pkram ls --help'
 [2]
 $ pkram --threads 0 ls
-! pkram: --threads: '0' is not a number from 1 to 4096; see 'pkram --help'
+! pkram: --threads: '0' is not a number from 1 to 4096, without zeros in front; see 'pkram --help'
 [2]
 $ pkram --threads 4097 ls
-! pkram: --threads: '4097' is not a number from 1 to 4096; see 'pkram --help'
+! pkram: --threads: '4097' is not a number from 1 to 4096, without zeros in front; see 'pkram --help'
 [2]
 $ pkram --threads 2K ls
-! pkram: --threads: '2K' is not a number from 1 to 4096; see 'pkram --help'
+! pkram: --threads: '2K' is not a number from 1 to 4096, without zeros in front; see 'pkram --help'
 [2]
 $ pkram --threads -1 ls
-! pkram: --threads: '-1' is not a number from 1 to 4096; see 'pkram --help'
+! pkram: --threads: '-1' is not a number from 1 to 4096, without zeros in front; see 'pkram --help'
 [2]
 $ ls -A
 
