@@ -729,6 +729,9 @@ struct pkram_later {
  * @idle: units of systemd that are to save something and do not run, by their whole names: it is
  *	warned that they will save nothing
  * @n_idle: how many; 0: @idle may be NULL
+ * @broken: such units that run, but have an error in their files, which keeps them from saving:
+ *	they speak against the jump
+ * @n_broken: how many; 0: @broken may be NULL
  */
 struct pkram_stage_options {
 	size_t struct_size;
@@ -746,6 +749,8 @@ struct pkram_stage_options {
 	size_t n_early;
 	const char *const *idle;
 	size_t n_idle;
+	const char *const *broken;
+	size_t n_broken;
 };
 
 enum pkram_check_result {

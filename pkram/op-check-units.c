@@ -199,22 +199,34 @@ static int warn_idle(struct check *c)
 	return 0;
 }
 
+/* Its save would fail when the services have stopped, and leave the machine a cold boot. */
+static int refuse_broken(struct check *c)
+{
+	for (size_t i = 0; i < c->o->n_broken; i++)
+		pkram_log_refusal(c->ctx, "mend its file in /etc/pkram.d: 'pkram unit early-files' "
+				  "names the line",
+				  "%s runs, but cannot save any more: there is an error in its "
+				  "file", c->o->broken[i]);
+	return c->o->n_broken ? -EUCLEAN : 0;
+}
+
 int check_units(struct check *c)
 {
 	_cleanup_free_ struct room *rooms = calloc(MAX(c->all.n, (size_t)1), sizeof(*rooms));
 	struct pkram_ctx *quiet;
-	int k;
+	int k, bad;
 
 	if (!rooms || warn_idle(c) < 0)
 		return -ENOMEM;
+	bad = refuse_broken(c);
 	if (!c->o->n_saved_later) {
 		check_note(c, "none saves when the machine goes down");
-		return 0;
+		return bad;
 	}
 	k = ctx_quiet(c->ctx, &quiet);
 	if (k < 0)
 		return k;
 	k = check_all(c, quiet, rooms);
 	pkram_unref(quiet);
-	return k;
+	return k < 0 ? k : bad;
 }

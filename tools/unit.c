@@ -408,32 +408,31 @@ int unit_promises(const struct cmd *cmd, struct promises *ret)
 	return r;
 }
 
-static int add_idle(const struct cmd *cmd, const char *name, struct string_list *idle)
+/* Those of these units, by their whole names, that run, and so have promised something, or not. */
+static int choose_units(const struct cmd *cmd, const struct string_list *names, bool runs,
+			struct string_list *ret)
 {
 	char path[PATH_MAX];
-	int r;
+	int r = 0;
 
-	run_path(cmd, PROMISES "/", name, path);
-	if (access(path, F_OK) == 0)
-		return 0;
-	snprintf(path, sizeof(path), "pkram@%s.service", name);
-	r = string_list_add(idle, path);
+	for (size_t i = 0; r >= 0 && i < names->n; i++) {
+		run_path(cmd, PROMISES "/", names->v[i], path);
+		if ((access(path, F_OK) == 0) != runs)
+			continue;
+		snprintf(path, sizeof(path), "pkram@%s.service", names->v[i]);
+		r = string_list_add(ret, path);
+	}
 	return r < 0 ? r : 0;
 }
 
-/* The units with a file that have promised nothing, by their whole names: they do not run. */
 static int unit_idle(struct cmd *cmd, struct string_list *ret)
 {
-	struct string_list names = { 0 }, idle = { 0 };
+	struct string_list names = { 0 };
 	int r = unit_names(cmd, &names);
 
-	for (size_t i = 0; r == 0 && i < names.n; i++)
-		r = add_idle(cmd, names.v[i], &idle);
+	if (r == 0)
+		r = choose_units(cmd, &names, false, ret);
 	string_list_free(&names);
-	if (r < 0)
-		string_list_free(&idle);
-	else
-		*ret = idle;
 	return r;
 }
 
@@ -450,6 +449,8 @@ int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
 		r = unit_idle(cmd, &ret->idle);
 	if (r == 0)
 		r = unit_early_files(cmd, &ret->early, &broken);
+	if (r == 0 && stops)
+		r = choose_units(cmd, &broken, true, &ret->broken);
 	string_list_free(&broken);
 	o->saved_later = ret->saved_later.v;
 	o->n_saved_later = ret->saved_later.n;
@@ -457,5 +458,7 @@ int unit_jump_read(struct cmd *cmd, bool stops, struct unit_jump *ret,
 	o->n_idle = ret->idle.n;
 	o->early = ret->early.v;
 	o->n_early = ret->early.n;
+	o->broken = ret->broken.v;
+	o->n_broken = ret->broken.n;
 	return r;
 }

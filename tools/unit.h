@@ -74,7 +74,7 @@ int unit_early_files(struct cmd *cmd, struct string_list *ret, struct string_lis
 
 struct unit_jump {
 	struct promises saved_later;
-	struct string_list idle, early;
+	struct string_list idle, early, broken;
 };
 
 /*

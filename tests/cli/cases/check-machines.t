@@ -233,4 +233,14 @@ What units have promised to save, on that machine.
 
 $ mkdir -p m/run/pkram/units && printf '\0%s\0' "$PWD/gone" >m/run/pkram/units/one; checks | grep -E '^units|fail'
 | units        ok      pmem:/dev/pmem0: 0 bytes will be saved by units, with room for 9437184
+
+One that runs, and whose file has got an error since, would not save; one that does not run has nothing to lose.
+
+$ mkdir m/etc/pkram.d; printf 'path = /srv/x\nthreads = 08\n' | tee m/etc/pkram.d/one.conf >m/etc/pkram.d/two.conf
+$ checks | grep -E '/etc|^units|-> mend|start'
+| pkram: /etc/pkram.d/one.conf:2: threads must be a number from 1 to 4096, without zeros in front
+| pkram: /etc/pkram.d/two.conf:2: threads must be a number from 1 to 4096, without zeros in front
+| units        warning pkram@two.service does not run: what it is to keep will not be saved
+|                        -> systemctl start pkram@two.service
+|                        -> mend its file in /etc/pkram.d: 'pkram unit early-files' names the line
 $ machine_end
