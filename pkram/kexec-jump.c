@@ -45,16 +45,28 @@ bool kexec_queued(struct pkram_ctx *ctx)
 	       strtoul(told.text, NULL, 10) > 0;
 }
 
+/* It may be ended, with the session that it runs in, before it hears that the jump is under way. */
+static int jump_by_systemd(struct pkram_ctx *ctx, const char *program)
+{
+	char *argv[] = { "systemctl", "kexec", NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+	int r = kexec_run_told(ctx, program, argv, &told);
+
+	if (r < 0 || (!kexec_told_done_well(&told) && kexec_queued(ctx)))
+		return r;
+	return kexec_told_judge(ctx, program, argv, &told);
+}
+
 int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
 {
 	_cleanup_free_ char *program = NULL;
-	char *by_systemd[] = { "systemctl", "kexec", NULL }, *by_kexec[] = { "kexec", "-e", NULL };
+	char *by_kexec[] = { "kexec", "-e", NULL };
 	int r;
 
 	if (!no_systemd && machine_exists(ctx, "/run/systemd/system")) {
 		program = kexec_find_program("systemctl");
 		if (program)
-			return kexec_run(ctx, program, by_systemd);
+			return jump_by_systemd(ctx, program);
 		pkram_log_error(
 			ctx, "systemd runs, but there is no systemctl program: use --no-systemd");
 		return -ENOENT;

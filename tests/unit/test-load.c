@@ -247,6 +247,13 @@ static void test_jump(void **state)
 	sysroot_text(s, "/fail", "");
 	assert_int_equal(kexec_jump(s->ctx, false), -EIO);
 	assert_true(sysroot_logged(s, "systemctl kexec failed (7): kexec_file_load failed"));
+	/* Ended by the shutdown that it has begun. */
+	sysroot_remove(s, "/fail");
+	sysroot_text(s, "/die", "");
+	assert_int_equal(kexec_jump(s->ctx, false), -EIO);
+	assert_true(sysroot_logged(s, "systemctl kexec: killed by signal 9"));
+	sysroot_text(s, "/job", "17\n");
+	assert_int_equal(kexec_jump(s->ctx, false), 0);
 }
 
 int main(void)
