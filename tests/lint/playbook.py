@@ -35,6 +35,8 @@ for task in tasks:
     if 'ignore_errors' in task:
         faults.append(f'{task["name"]}: goes on after an error')
     command = task.get('ansible.builtin.command')
+    if 'ansible.builtin.reboot' in task:
+        command = task['ansible.builtin.reboot']['reboot_command']
     if command is None:
         continue
     text = command if isinstance(command, str) else ' '.join(re.findall(r"'([^']*)'", command['argv']))
