@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "op-staged.h"
 
+#include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "machine.h"
 
 #define STAGED_DIR "/run/pkram"
 #define STAGED_FILE STAGED_DIR "/staged"
+
+#define KEPT_KERNEL STAGED_DIR "/kernel"
+#define KEPT_INITRD STAGED_DIR "/initrd"
 
 /* A line each, as the checks see to it: id, region, method, kernel, initrd ("": none), command. */
 enum { LINE_ID, LINE_REGION, LINE_METHOD, LINE_KERNEL, LINE_INITRD, LINE_COMMAND, LINES };
@@ -27,6 +33,82 @@ static int make_dir(struct pkram_ctx *ctx)
 	return 0;
 }
 
+/* --- copies --- */
+
+static int copy_bytes(int from, int to, uint64_t size)
+{
+	struct statvfs room;
+
+	if (fstatvfs(to, &room) < 0)
+		return -errno;
+	/* Others need some, too. */
+	if (size / room.f_frsize >= room.f_bavail / 2)
+		return -ENOSPC;
+	while (size) {
+		ssize_t n = sendfile(to, from, NULL, size);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		size -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int copy_file(struct pkram_ctx *ctx, int from, uint64_t size, const char *copy)
+{
+	_cleanup_free_ char *full = machine_path(ctx, copy);
+	_cleanup_close_ int to = -1;
+	int r;
+
+	if (!full)
+		return -ENOMEM;
+	to = open(full, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (to < 0)
+		return -errno;
+	r = copy_bytes(from, to, size);
+	if (r < 0)
+		unlink(full);
+	return r;
+}
+
+/*
+ * The jump is armed when most filesystems may be gone. What lies on the root filesystem is there to
+ * the end; of other files a copy is kept.
+ */
+static int keep(struct pkram_ctx *ctx, const char *path, const char *copy)
+{
+	_cleanup_free_ char *root = machine_path(ctx, "/");
+	struct stat st, top;
+	_cleanup_close_ int fd = -1;
+
+	if (!root)
+		return -ENOMEM;
+	/* It is what it was copied from once that is gone. */
+	if (path && strcmp(path, copy) == 0)
+		return 0;
+	machine_replace(ctx, copy, NULL);
+	if (!path)
+		return 0;
+	fd = machine_open(ctx, path, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0 || stat(root, &top) < 0)
+		return -errno;
+	return st.st_dev == top.st_dev ? 0 : copy_file(ctx, fd, (uint64_t)st.st_size, copy);
+}
+
+static void try_keep(struct pkram_ctx *ctx, const char *path, const char *copy)
+{
+	int r = keep(ctx, path, copy);
+
+	errno = -r;
+	if (r < 0)
+		pkram_log_warning(ctx, "no copy of %s can be kept in " STAGED_DIR " (%m): it must "
+				  "be there until the machine jumps", path ? path : copy);
+}
+
+/* --- the file --- */
+
 int staged_write(struct pkram_ctx *ctx, const struct check *c, const char *id)
 {
 	const char *initrd = c->kernel.initrd ? c->kernel.initrd : "";
@@ -40,6 +122,10 @@ int staged_write(struct pkram_ctx *ctx, const struct check *c, const char *id)
 		return -ENOMEM;
 	}
 	r = make_dir(ctx);
+	if (r == 0) {
+		try_keep(ctx, c->kernel.kernel, KEPT_KERNEL);
+		try_keep(ctx, c->kernel.initrd, KEPT_INITRD);
+	}
 	if (r == 0)
 		r = machine_replace(ctx, STAGED_FILE, text);
 	return r < 0 ? log_error_errno(ctx, r, STAGED_FILE ": %m") : 0;
@@ -54,6 +140,13 @@ static bool cut(char *text, char *lines[LINES])
 			return false;
 	}
 	return !text;
+}
+
+static char *what_is_left(struct pkram_ctx *ctx, const char *path, const char *copy)
+{
+	bool gone = *path && !machine_exists(ctx, path) && machine_exists(ctx, copy);
+
+	return strdup(gone ? copy : path);
 }
 
 int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
@@ -75,8 +168,8 @@ int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
 		return -EUCLEAN;
 	}
 	s.method = (enum pkram_stage_method)(lines[LINE_METHOD][0] - '0');
-	s.kernel = strdup(lines[LINE_KERNEL]);
-	s.initrd = strdup(lines[LINE_INITRD]);
+	s.kernel = what_is_left(ctx, lines[LINE_KERNEL], KEPT_KERNEL);
+	s.initrd = what_is_left(ctx, lines[LINE_INITRD], KEPT_INITRD);
 	s.line = strdup(lines[LINE_COMMAND]);
 	if (!s.kernel || !s.initrd || !s.line)
 		return -ENOMEM;
@@ -111,4 +204,6 @@ void staged_done(struct staged *s)
 void staged_forget(struct pkram_ctx *ctx)
 {
 	machine_replace(ctx, STAGED_FILE, NULL);
+	machine_replace(ctx, KEPT_KERNEL, NULL);
+	machine_replace(ctx, KEPT_INITRD, NULL);
 }

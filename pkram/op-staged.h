@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a jump was staged with, in /run/pkram/staged until the machine goes down. The kernel tells
- * that an image is loaded and not whose: whoever jumps later than it was staged loads it anew.
+ * that an image is loaded and not whose: whoever jumps later than it was staged loads it anew, also
+ * when the filesystem that it lay on (/boot) is not mounted any more.
  */
 #pragma once
 
