@@ -114,6 +114,7 @@ int check_signature(struct check *c)
 int check_loaded(struct check *c)
 {
 	struct store_info info;
+	enum pkram_jump_status status;
 	int64_t at;
 	int r;
 
@@ -124,7 +125,8 @@ int check_loaded(struct check *c)
 	r = store_info(c->look.store, &info);
 	if (r < 0)
 		return r;
-	if (jump_status(&info, c->look.boot_id, true, &at) == PKRAM_JUMP_STATUS_STAGED) {
+	status = jump_status(&info, c->look.boot_id, true, &at);
+	if (status == PKRAM_JUMP_STATUS_STAGED || status == PKRAM_JUMP_STATUS_ARMED) {
 		check_note(c, "one that pkram has staged: it is loaded anew right before the jump");
 		return 0;
 	}

@@ -83,7 +83,6 @@ Then no filesystem need be there any more but the root's: of a kernel that lies 
 
 $ mv m/boot b; mkdir m/boot; mount -t tmpfs -o size=1M boot m/boot; cp -p b/* m/boot/; pmem pkram --sysroot m -r $loop kexec -q --load-only 2>/dev/null
 | pkram: warning: pkram@x.service does not run: what it is to keep will not be saved: systemctl start pkram@x.service
-| pkram: warning: a kernel is loaded that pkram has not staged: its command line is not known, and rebooting may start it: 'pkram kexec' loads its own in its place; 'kexec -s -u' unloads it
 | pkram: warning: systemd has no systemd-kexec.service: use 'pkram kexec --no-systemd' once services are stopped
 | pkram: warning: cannot tell which command line the boot loader gives to the next kernel: see to it that the boot loader gives it the memmap= words
 $ ls m/run/pkram; cmp m/run/pkram/kernel b/vmlinuz-*; cmp m/run/pkram/initrd b/initrd*; umount m/boot; pmem pkram --sysroot m unit arm
