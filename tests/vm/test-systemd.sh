@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Debian with systemd: memcached as in examples/, and a directory of another service, survive `pkram kexec`
 # without a further command; after a crash, and after a reboot through the firmware, both start cold, and
-# what they have made since survives the next jump.
+# what they have made since survives the next jump. /boot is a filesystem of its own at the first one.
 
 region=256M!4352M
 system=debian
@@ -36,6 +36,25 @@ configure() {
 	systemctl enable --quiet --now cache.service
 }
 
+# A filesystem of its own that nothing waits for: gone before the jump is armed.
+move_boot() {
+	mv /boot /boot.root
+	mkdir /boot
+	printf '[Mount]\nWhat=boot\nWhere=/boot\nType=tmpfs\nOptions=nofail\n' >/run/systemd/system/boot.mount
+	systemctl daemon-reload
+	systemctl start boot.mount
+	cp -a /boot.root/. /boot/
+}
+
+# expect_moved: the kernel came from its copy.
+expect_moved() {
+	run journalctl -b -1 -o cat -u pkram-kexec.service
+	says "(/run/pkram/kernel, initrd /run/pkram/initrd)"
+	rmdir /boot || fail "/boot was not unmounted"
+	mv /boot.root /boot
+	ok "/boot was gone when the jump was armed"
+}
+
 # Most of what is its first MiB is in its first two: a check for these sees both.
 DATA=/usr/share/doc
 
@@ -50,6 +69,7 @@ stage_1() {
 	tell_tree before /srv/cache /srv/cache
 	# The next kernel has restored, and noted that it has, before the host can look.
 	region_will_be any
+	move_boot
 	leave 2 pkram kexec
 }
 
@@ -60,6 +80,7 @@ stage_2() {
 	tell_items after memcached
 	tell_tree after /srv/cache /srv/cache
 	ok "memcached is warm after the jump, no command given"
+	expect_moved
 	expect 0 findmnt -n -o FSTYPE /srv/cache
 	expect_unit pkram@memcached.service "restored 1 node"
 	expect_unit pkram@srv-cache.service "restored 1 node"
