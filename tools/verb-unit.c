@@ -291,15 +291,15 @@ static int generate(struct cmd *cmd, const char *dir)
 
 /* --- the verb --- */
 
-static int with_unit(struct cmd *cmd, int argc, char **argv,
+static int with_unit(struct cmd *cmd, char **argv,
 		     int (*run)(struct cmd *cmd, const struct unit *u))
 {
 	struct unit u;
 	int r;
 
-	if (argc < 2)
-		return usage_error(cmd, "%s: which unit?", argv[0]);
-	r = unit_read(cmd, argv[1], argc > 2 ? argv[2] : NULL, &u);
+	if (!*argv[0])
+		return usage_error(cmd, "an empty word is no NAME");
+	r = unit_read(cmd, argv[0], argv[1], &u);
 	if (r < 0)
 		return r == -EINVAL || r == -ENOENT ? EXIT_USAGE : exit_code(r);
 	r = run(cmd, &u);
@@ -307,22 +307,73 @@ static int with_unit(struct cmd *cmd, int argc, char **argv,
 	return r;
 }
 
+/* Words behind the action's; those that are missing are NULL. */
+static int do_restore(struct cmd *cmd, char **argv)
+{
+	return with_unit(cmd, argv, run_restore);
+}
+
+static int do_save(struct cmd *cmd, char **argv)
+{
+	return with_unit(cmd, argv, run_save);
+}
+
+static int do_arm(struct cmd *cmd, char **argv)
+{
+	(void)argv;
+	return arm(cmd);
+}
+
+static int do_generate(struct cmd *cmd, char **argv)
+{
+	return *argv[0] ? generate(cmd, argv[0]) : usage_error(cmd, "an empty word is no DIR");
+}
+
+static int do_early(struct cmd *cmd, char **argv)
+{
+	return early(cmd, argv[0]);
+}
+
+static int do_early_files(struct cmd *cmd, char **argv)
+{
+	(void)argv;
+	return early_files(cmd);
+}
+
+static const struct action {
+	const char *name, *args;
+	int min_args, max_args;
+	int (*run)(struct cmd *cmd, char **argv);
+} actions[] = {
+	{ "restore", "NAME", 1, 2, do_restore },
+	{ "save", "NAME", 1, 2, do_save },
+	{ "arm", "", 0, 0, do_arm },
+	{ "generate", "DIR", 1, 1, do_generate },
+	{ "early", "ROOT", 1, 1, do_early },
+	{ "early-files", "", 0, 0, do_early_files },
+};
+
+static int run_action(struct cmd *cmd, const struct action *a, int argc, char **argv)
+{
+	char *words[2] = { NULL };
+
+	if (argc < a->min_args)
+		return usage_error(cmd, "%s: %s is missing", a->name, a->args);
+	if (argc > a->max_args)
+		return usage_error(cmd, "%s: '%s' is one argument too many", a->name,
+				   argv[a->max_args]);
+	for (int i = 0; i < argc; i++)
+		words[i] = argv[i];
+	return a->run(cmd, words);
+}
+
 static int run_unit(struct cmd *cmd, int argc, char **argv)
 {
-	if (strcmp(argv[0], "restore") == 0)
-		return with_unit(cmd, argc, argv, run_restore);
-	if (strcmp(argv[0], "save") == 0)
-		return with_unit(cmd, argc, argv, run_save);
-	if (strcmp(argv[0], "arm") == 0 && argc == 1)
-		return arm(cmd);
-	if (strcmp(argv[0], "generate") == 0 && argc == 2 && *argv[1])
-		return generate(cmd, argv[1]);
-	if (strcmp(argv[0], "early") == 0 && argc == 2)
-		return early(cmd, argv[1]);
-	if (strcmp(argv[0], "early-files") == 0 && argc == 1)
-		return early_files(cmd);
-	return usage_error(cmd, "'%s' is not restore NAME [PATH], save NAME [PATH], arm, "
-			   "generate DIR, early ROOT or early-files", argv[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(argv[0], actions[i].name) == 0)
+			return run_action(cmd, &actions[i], argc - 1, argv + 1);
+	return usage_error(cmd, "'%s' is not restore, save, arm, generate, early or early-files",
+			   argv[0]);
 }
 
 static void print_more(FILE *f)

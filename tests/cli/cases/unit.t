@@ -6,10 +6,18 @@ $ pkram unit
 ! pkram: unit: WHAT [NAME [PATH]] is missing; see 'pkram unit --help'
 [2]
 $ pkram unit restart x
-! pkram: unit: 'restart' is not restore NAME [PATH], save NAME [PATH], arm, generate DIR, early ROOT or early-files; see 'pkram unit --help'
+! pkram: unit: 'restart' is not restore, save, arm, generate, early or early-files; see 'pkram unit --help'
 [2]
 $ pkram unit save
-! pkram: unit: save: which unit?; see 'pkram unit --help'
+! pkram: unit: save: NAME is missing; see 'pkram unit --help'
+[2]
+$ pkram unit save ''; pkram unit save a b c; pkram unit arm now; pkram unit generate; pkram unit early; pkram unit early-files x
+! pkram: unit: an empty word is no NAME; see 'pkram unit --help'
+! pkram: unit: 'c' is one argument too many; see 'pkram unit --help'
+! pkram: unit: arm: 'now' is one argument too many; see 'pkram unit --help'
+! pkram: unit: generate: DIR is missing; see 'pkram unit --help'
+! pkram: unit: early: ROOT is missing; see 'pkram unit --help'
+! pkram: unit: early-files: 'x' is one argument too many; see 'pkram unit --help'
 [2]
 $ pkram unit save nothing-of-the-kind
 ! pkram: there is no /etc/pkram.d/nothing-of-the-kind.conf
@@ -101,7 +109,7 @@ $ pkram --sysroot "$PWD/m" unit save ../x /a
 ! pkram: /etc/pkram.d/../x.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
 [2]
 $ pkram --sysroot "$PWD/m" unit generate ''
-! pkram: unit: 'generate' is not restore NAME [PATH], save NAME [PATH], arm, generate DIR, early ROOT or early-files; see 'pkram unit --help'
+! pkram: unit: an empty word is no DIR; see 'pkram unit --help'
 [2]
 
 A number is one, and has one meaning; a region has a name.
