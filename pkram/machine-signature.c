@@ -188,7 +188,8 @@ static int devdax_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char 
 	int r = machine_device_of(ctx, rdev, false, &dev);
 
 	if (r < 0)
-		return log_error_errno(ctx, r, "%s is not a devdax device", path);
+		return log_error_errno(ctx, r, "%s is not a devdax device; 'pkram regions' lists "
+				       "what there is", path);
 	if (!dev.system_ram)
 		return 0;
 	return use_text(ret, "is lent to the kernel as ordinary memory; take it back first%s", "");

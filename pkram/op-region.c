@@ -205,6 +205,10 @@ static int spec_discover(struct pkram_ctx *ctx, char **ret)
 	pkram_unref(quiet);
 	if (k < 0)
 		return k;
+	if (!found && n && geteuid() != 0)
+		return log_error_errno(ctx, -ENODATA,
+				       "no region of this machine holds a container that you may "
+				       "look into; run this as root");
 	if (!found)
 		return log_error_errno(ctx, -ENODATA,
 				       "no region of this machine holds a container; 'pkram "

@@ -18,7 +18,8 @@ static int devdax_open(struct region *r)
 		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);
 	k = machine_device_of(r->ctx, st.st_rdev, false, &dev);
 	if (k < 0)
-		return log_error_errno(r->ctx, k, "%s is not a devdax device", r->path);
+		return log_error_errno(r->ctx, k, "%s is not a devdax device; 'pkram "
+				       "regions' lists what there is", r->path);
 	if (dev.system_ram) {
 		pkram_log_error(r->ctx, "%s is lent to the kernel as ordinary memory; take it back "
 				"with daxctl reconfigure-device -m devdax --force", r->path);

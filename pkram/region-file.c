@@ -19,7 +19,8 @@ static int file_io_open(struct region *r)
 		return k;
 	r->size = ALIGN_DOWN((uint64_t)st.st_size, 4096);
 	if (!r->size) {
-		pkram_log_error(r->ctx, "%s is empty; give it a size with init --size", r->path);
+		pkram_log_error(r->ctx, "%s %s; give it a size with init --size", r->path,
+				st.st_size ? "has too few bytes for a region" : "is empty");
 		return -ENODATA;
 	}
 	return 0;

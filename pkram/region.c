@@ -81,13 +81,17 @@ static int canonical_path(struct pkram_ctx *ctx, const char *path, const struct 
 	return 0;
 }
 
+#define LISTED "'pkram regions' lists what there is"
+
 /* What else to do where nothing is; `ops` by the spec, NULL for a bare path. */
 static const char *missing_hint(const struct region_ops *ops)
 {
+	if (errno == EACCES && geteuid() != 0)
+		return "; run this as root";
 	if (errno != ENOENT)
 		return "";
 	return ops == &region_ops_file ? "; 'pkram init --size N' makes it" :
-					 "; 'pkram regions' lists what there is";
+					 "; " LISTED;
 }
 
 int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct region **ret)
@@ -100,15 +104,15 @@ int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct 
 
 	ops = row_of_spec(spec, &path);
 	if (!*path) {
-		pkram_log_error(ctx, "region \"%s\" names no path", spec);
+		pkram_log_error(ctx, "region \"%s\" names no path; " LISTED, spec);
 		return -EINVAL;
 	}
 	if (stat(path, &st) < 0)
 		return log_error_errno(ctx, -errno, "region %s: %m%s", spec, missing_hint(ops));
 	by_type = row_of_mode(st.st_mode);
 	if (!by_type) {
-		pkram_log_error(ctx, "%s is neither a pmem or devdax device nor a regular file",
-				path);
+		pkram_log_error(ctx, "%s is neither a pmem nor a devdax device, nor a regular "
+				"file; " LISTED, path);
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	}
 	if (ops && ops != by_type) {

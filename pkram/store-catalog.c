@@ -565,3 +565,10 @@ struct pkram_row *store_find(struct store *s, const char *name)
 	}
 	return NULL;
 }
+
+int store_no_node(struct store *s, const char *name)
+{
+	return log_error_errno(s->ctx, -ENOENT,
+			       "%s: no node named %s; 'pkram ls' lists what is there",
+			       s->region->spec, name);
+}

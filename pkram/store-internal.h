@@ -128,6 +128,8 @@ int store_unlink(struct store *s, struct pkram_row *head);
 
 /* The head of the node of a name; NULL: none. Compares the names, not just their hashes. */
 struct pkram_row *store_find(struct store *s, const char *name);
+/* -ENOENT, logged. */
+int store_no_node(struct store *s, const char *name);
 uint64_t name_hash(const char *name);
 
 /* --- store-space.c --- */

@@ -28,8 +28,7 @@ static int reader_new(struct store *s, const char *name, struct store_reader **r
 
 	head = store_find(s, name);
 	if (!head)
-		return log_error_errno(s->ctx, -ENOENT, "%s: no node named %s", s->region->spec,
-				       name);
+		return store_no_node(s, name);
 	r = calloc(1, sizeof(*r));
 	if (!r)
 		return -ENOMEM;

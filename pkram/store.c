@@ -199,8 +199,7 @@ static int remove_locked(struct store *s, const char *const *names, size_t n, bo
 		struct pkram_row *head = store_find(s, names[i]);
 
 		if (!head)
-			return log_error_errno(s->ctx, -ENOENT, "%s: no node named %s",
-					       s->region->spec, names[i]);
+			return store_no_node(s, names[i]);
 		ids[i] = le64toh(head->id);
 		if (wiped && !store_unheld(s, ids[i]))
 			return log_error_errno(

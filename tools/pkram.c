@@ -135,6 +135,9 @@ static int run(struct cmd *cmd, int argc, char **argv)
 		cmd->verb = verb_find(argv[first]);
 		if (cmd->verb)
 			return run_verb(cmd, argc - first, argv + first);
+		if (strcmp(argv[first], "status") == 0)
+			return usage_error(cmd, "no verb 'status': 'pkram' alone says where things "
+					   "stand");
 		guess = verb_guess(argv[first]);
 		if (guess)
 			return usage_error(cmd, "no verb '%s', perhaps '%s'", argv[first],

@@ -36,19 +36,26 @@ static int run_save(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_(items_free_p) struct pkram_save_item *items = NULL;
 	_cleanup_region_ struct pkram_region *region = NULL;
+	size_t n = (size_t)argc;
 	int r;
 
-	if (opt.name && argc > 1)
+	if (opt.name && n > 1)
 		return usage_error(cmd, "--name goes with one PATH");
-	items = calloc((size_t)argc, sizeof(*items));
+	if (opt.name && !*opt.name)
+		return usage_error(cmd, "--name: an empty word is no name");
+	/* Not even of the current directory. */
+	for (size_t i = 0; i < n; i++)
+		if (!*argv[i])
+			return usage_error(cmd, "an empty word is no PATH");
+	items = calloc(n, sizeof(*items));
 	if (!items)
 		return exit_code(-ENOMEM);
-	for (int i = 0; i < argc; i++)
+	for (size_t i = 0; i < n; i++)
 		items[i] = (struct pkram_save_item){ .path = argv[i], .name = opt.name };
 	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
-	return exit_code(copy_save(cmd, region, items, (size_t)argc, &opt.save));
+	return exit_code(copy_save(cmd, region, items, n, &opt.save));
 }
 
 const struct verb verb_save = {

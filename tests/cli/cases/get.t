@@ -8,7 +8,7 @@ $ pkram ls -n -o name,state
 | data restored
 
 $ pkram get nothing
-! pkram: file:DIR/region: no node named nothing
+! pkram: file:DIR/region: no node named nothing; 'pkram ls' lists what is there
 [1]
 $ pkram get --json data
 ! pkram: get: --json has no meaning here; see 'pkram get --help'

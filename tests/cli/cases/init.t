@@ -103,17 +103,28 @@ $ pkram init ./is/not/here --size 8M
 ! pkram: ./is/not/here: cannot make the file: No such file or directory
 [1]
 $ pkram init .
-! pkram: . is neither a pmem or devdax device nor a regular file
+! pkram: . is neither a pmem nor a devdax device, nor a regular file; 'pkram regions' lists what there is
 [1]
 $ pkram init nonsense:/dev/null
 ! pkram: nonsense:/dev/null: does not exist; give it a size with --size
 [1]
 $ pkram init devdax:/dev/null
-! pkram: /dev/null is not a devdax device
+! pkram: /dev/null is not a devdax device; 'pkram regions' lists what there is
 [1]
 $ pkram init pmem:$PWD/d
 ! pkram: pmem:DIR/d: DIR/d is not for pmem:, try file:DIR/d
 [1]
 $ PKRAM_REGION= pkram init
 ! pkram: say which region: -r, PKRAM_REGION or 'region =' in /etc/pkram.conf
+[1]
+
+What is no region is said to be none, with what lists those that are.
+
+$ mkdir nothing; echo x >small; for r in '' file: nothing small pmem:/dev/null foo:bar; do pkram -r "$r" ls; done
+! pkram: region "" names no path; 'pkram regions' lists what there is
+! pkram: region "file:" names no path; 'pkram regions' lists what there is
+! pkram: nothing is neither a pmem nor a devdax device, nor a regular file; 'pkram regions' lists what there is
+! pkram: DIR/small has too few bytes for a region; give it a size with init --size
+! pkram: pmem:/dev/null: /dev/null is not for pmem:, try devdax:/dev/null
+! pkram: region foo:bar: No such file or directory; 'pkram regions' lists what there is
 [1]

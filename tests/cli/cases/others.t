@@ -60,3 +60,16 @@ $ setpriv --reuid 65534 --clear-groups pkram init --size 8M file:other
 $ mkdir a; echo x >a/f; chmod 600 a/f; chmod 666 region; setpriv --reuid 65534 --clear-groups pkram save a
 ! pkram: DIR/a/f: cannot be read: Permission denied
 [1]
+
+What others cannot see is not said not to be there.
+
+$ mkdir -m 700 closed; touch closed/region; nobody -r file:$PWD/closed/region ls
+! pkram: region file:DIR/closed/region: Permission denied; run this as root
+[1]
+$ . $CLI_SOURCE/tests/cli/machine.sh; machine crashkernel 48G 8G; (unset PKRAM_REGION; setpriv --reuid 65534 --regid 65534 --clear-groups pkram --sysroot m; pkram --sysroot m | sed "s|$loop|/dev/pmem0|"); machine_end
+| Region     pmem:/dev/pmem0, 14.0 MiB
+| Nodes      0 trees, 0 streams: 0 bytes; 9.0 MiB free
+| Jump       none
+| Next step  pkram save PATH
+! pkram: no region of this machine holds a container that you may look into; run this as root
+! pkram: next step: pkram regions, which says of each piece of reserved memory what it needs

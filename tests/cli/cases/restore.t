@@ -57,7 +57,7 @@ $ rm -r to; pkram restore --once --to to
 ! pkram: nothing to restore
 [3]
 $ pkram restore nothing
-! pkram: file:DIR/region: no node named nothing
+! pkram: file:DIR/region: no node named nothing; 'pkram ls' lists what is there
 [1]
 $ pkram restore stream
 ! pkram: stream: is a stream, not a tree; use 'pkram get'

@@ -6,7 +6,7 @@ $ for name in a b c d e; do echo secret-of-$name | pkram put -q $name; done
 All or none.
 
 $ pkram rm a nothing
-! pkram: file:DIR/region: no node named nothing
+! pkram: file:DIR/region: no node named nothing; 'pkram ls' lists what is there
 [1]
 $ pkram ls -n -o name
 | a

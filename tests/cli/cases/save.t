@@ -39,8 +39,8 @@ $ pkram save b $PWD/b/../b
 ! pkram: DIR/b: given twice in one save
 [1]
 $ pkram save -n '' b
-! pkram: a node's name cannot be empty
-[1]
+! pkram: save: --name: an empty word is no name; see 'pkram save --help'
+[2]
 $ pkram save -n "$(printf %256s | tr ' ' a)" b
 ! pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); give it a shorter one (save: -n)
 [1]
@@ -50,8 +50,8 @@ $ pkram save
 ! pkram: save: PATH... is missing; see 'pkram save --help'
 [2]
 $ pkram save ''
-! pkram: : No such file or directory
-[1]
+! pkram: save: an empty word is no PATH; see 'pkram save --help'
+[2]
 
 Whoever writes is named, and nothing is committed; with --live it is.
 

@@ -10,6 +10,9 @@ $ pkram list
 $ pkram delete x
 ! pkram: no verb 'delete', perhaps 'rm'; see 'pkram --help'
 [2]
+$ pkram status
+! pkram: no verb 'status': 'pkram' alone says where things stand; see 'pkram --help'
+[2]
 $ pkram frobnicate
 ! pkram: no verb 'frobnicate'; see 'pkram --help'
 [2]

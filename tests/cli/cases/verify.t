@@ -19,5 +19,5 @@ $ pkram verify --json
 |   "threads": N
 | }
 $ pkram verify a nothing
-! pkram: file:DIR/region: no node named nothing
+! pkram: file:DIR/region: no node named nothing; 'pkram ls' lists what is there
 [1]
