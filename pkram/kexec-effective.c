@@ -159,8 +159,8 @@ static int find_tail(int fd, struct bootconfig_tail *tail, off_t *ret_off)
 	return -ENODATA;
 }
 
-/* The kernel passes over a text that is too large or whose sum is wrong. */
-static int read_bootconfig(int fd, char **ret)
+/* The kernel passes over a text that is too large or whose sum is wrong. *ret_off: its place. */
+static int read_bootconfig(int fd, char **ret, off_t *ret_off)
 {
 	struct bootconfig_tail tail;
 	_cleanup_free_ char *text = NULL;
@@ -185,6 +185,23 @@ static int read_bootconfig(int fd, char **ret)
 	if (sum != le32toh(tail.checksum))
 		return -ENODATA;
 	*ret = TAKE_PTR(text);
+	*ret_off = off - (off_t)size;
+	return 0;
+}
+
+int kexec_initrd_size(int fd, size_t *ret)
+{
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	off_t end;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	r = read_bootconfig(fd, &text, &end);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	*ret = (size_t)(r == 0 ? end : st.st_size);
 	return 0;
 }
 
@@ -247,12 +264,13 @@ int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char
 	_cleanup_free_ char *text = NULL, *remedy = NULL;
 	_cleanup_close_ int fd = -1;
 	const char *name;
+	off_t off;
 	int r;
 
 	if (!initrd || !reads_bootconfig(config_text, line))
 		return 0;
 	fd = machine_open(ctx, initrd, O_RDONLY);
-	r = fd < 0 ? fd : read_bootconfig(fd, &text);
+	r = fd < 0 ? fd : read_bootconfig(fd, &text, &off);
 	if (r == -ENODATA)
 		return 0;
 	if (r < 0)

@@ -2,7 +2,6 @@
 /*
  * The configuration that a kernel was built with.
  */
-#include "kexec-unpack.h"
 #include "kexec.h"
 #include "machine.h"
 
@@ -139,4 +138,16 @@ char kexec_config_get(const char *text, const char *option)
 		if (strncmp(l, option, n) == 0 && l[n] == '=')
 			return l[n + 1] == 'y' || l[n + 1] == 'm' ? l[n + 1] : 'y';
 	return 'n';
+}
+
+bool kexec_config_denies(const char *text, const char *option)
+{
+	static const char no[] = " is not set";
+	size_t n = strlen(option);
+
+	for (const char *p = text; (p = strstr(p, option)); p += n)
+		if (p >= text + 2 && memcmp(p - 2, "# ", 2) == 0 &&
+		    strncmp(p + n, no, sizeof(no) - 1) == 0)
+			return true;
+	return false;
 }

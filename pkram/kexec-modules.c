@@ -2,13 +2,11 @@
 /*
  * The modules that the next kernel will find: in /lib/modules and in its initrd.
  */
-#include "kexec-unpack.h"
 #include "kexec.h"
 #include "machine.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 /* modules.builtin of a kernel that has everything in it has some 100 KiB. */
 #define BUILTIN_MAX (8 * MIB)
@@ -151,7 +149,7 @@ static int look_at(void *arg, const char *path, struct kexec_entry *entry)
 	return 0;
 }
 
-static int look_through(const void *bytes, size_t len, const char *version,
+static int look_through(const void *bytes, size_t len, uint64_t max, const char *version,
 			struct kexec_initrd *initrd)
 {
 	struct look l = { .version = version, .initrd = initrd };
@@ -161,35 +159,38 @@ static int look_through(const void *bytes, size_t len, const char *version,
 	l.loadable = open_memstream(&initrd->modules.loadable, &size);
 	if (!l.loadable)
 		return -ENOMEM;
-	r = kexec_unpack_initrd(bytes, len, look_at, &l);
+	r = kexec_unpack_initrd(bytes, len, max, look_at, &l, &initrd->unpacked);
 	if (fclose(l.loadable) != 0 && r == 0)
 		r = -ENOMEM;
 	initrd->other_version = l.others && !l.ours;
 	return r;
 }
 
-int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
+int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version, uint64_t max,
 		      struct kexec_initrd *ret)
 {
 	_cleanup_close_ int fd = machine_open(ctx, path, O_RDONLY);
 	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
-	struct stat st;
+	size_t len;
 	void *map;
 	int r;
 
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!st.st_size)
-		return -ENODATA;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	r = look_through(map, (size_t)st.st_size, version, &initrd);
-	munmap(map, (size_t)st.st_size);
+	r = kexec_initrd_size(fd, &len);
 	if (r < 0)
 		return r;
+	if (!len)
+		return -ENODATA;
+	map = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r = look_through(map, len, max, version, &initrd);
+	munmap(map, len);
+	if (r < 0) {
+		ret->unpacked = initrd.unpacked;
+		return r;
+	}
 	*ret = initrd;
 	initrd = (struct kexec_initrd){ { 0 } };
 	return 0;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "ctx.h"
+#include "kexec-unpack.h"
 
 struct machine_area;
 struct machine_ranges;
@@ -337,6 +338,8 @@ int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char 
 int kexec_config_running(struct pkram_ctx *ctx, char **ret_text);
 /* 'y', 'm' or 'n'. */
 char kexec_config_get(const char *text, const char *option);
+/* Whether it says so itself ("# CONFIG_X is not set"): some configurations leave defaults out. */
+bool kexec_config_denies(const char *text, const char *option);
 
 /* --- modules (kexec-modules.c) --- */
 
@@ -362,16 +365,19 @@ struct kexec_initrd {
 	struct kexec_modules modules; /* of `version` */
 	struct kexec_conf *confs;
 	size_t n_confs;
+	struct kexec_unpacked unpacked;
 	bool has_pkram;		/* pkram itself is inside */
 	bool other_version;	/* it has modules, and none of them of `version` */
 };
 
 /*
- * -EOPNOTSUPP: libarchive is not installed; -EBADMSG: it cannot be read to its end; -ENODATA: it is
- * no initrd at all. None is logged.
+ * Looks into no more than `max` bytes that are packed. Failures are those of kexec_unpack_initrd(),
+ * with ret->unpacked.why.
  */
-int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version,
+int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *version, uint64_t max,
 		      struct kexec_initrd *ret);
+/* The bytes of an open initrd, without a boot configuration behind it. */
+int kexec_initrd_size(int fd, size_t *ret);
 void kexec_initrd_done(struct kexec_initrd *i);
 /* What it holds of this file; NULL: nothing, or something that is no such text. */
 const char *kexec_initrd_conf(const struct kexec_initrd *i, const char *path);

@@ -199,6 +199,15 @@ int machine_memory(struct pkram_ctx *ctx, uint64_t *ret_available, uint64_t *ret
 	return 0;
 }
 
+uint64_t machine_memory_total(struct pkram_ctx *ctx)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (machine_read(ctx, "/proc/meminfo", &text, NULL) < 0)
+		return 0;
+	return value_of(text, "MemTotal:") * KIB;
+}
+
 static int pool_file(struct pkram_ctx *ctx, uint64_t page_size, const char *file, uint64_t *ret)
 {
 	char path[128];

@@ -58,6 +58,8 @@ void machine_initrd(struct pkram_ctx *ctx, uint64_t *ret_start, uint64_t *ret_si
  * counts as left, as in MemAvailable; UINT64_MAX: no limit); bytes.
  */
 int machine_memory(struct pkram_ctx *ctx, uint64_t *ret_available, uint64_t *ret_cgroup_left);
+/* All that the kernel has; bytes, 0: not known. */
+uint64_t machine_memory_total(struct pkram_ctx *ctx);
 /* Free pages of the pool of this page size that nobody has reserved; bytes. */
 int machine_hugepages_free(struct pkram_ctx *ctx, uint64_t page_size, uint64_t *ret_free);
 /* Bytes of a page that huge= can give a tmpfs; 0: it changes nothing on this machine. */

@@ -4,6 +4,8 @@
  */
 #include "op-check.h"
 
+#include <inttypes.h>
+
 /* --- kernel --- */
 
 static int refuse_image(struct check *c, const struct kexec_image *image)
@@ -140,7 +142,71 @@ static int check_early(struct check *c)
 	return r;
 }
 
+/* More than an initrd unpacks to, and what takes some seconds. */
+#define LOOK_MAX (1 * GIB)
+
+/* A kernel that cannot unpack it whole starts what it has got, or panics. */
+static int refuse_initrd(struct check *c, int r, uint64_t max)
+{
+	const char *path = c->kernel.initrd;
+
+	if (r == -ENODATA)
+		pkram_log_refusal(c->ctx, "name the right one with --initrd, or '' for none",
+				  "%s is no initrd: neither a cpio archive nor a packed one", path);
+	else if (r == -EFBIG)
+		pkram_log_refusal(c->ctx, "name the right one with --initrd",
+				  "%s unpacks to more than the %" PRIu64 " MiB of memory that "
+				  "there are", path, max / MIB);
+	else
+		pkram_log_refusal(c->ctx, ANEW, "%s is damaged: %s", path,
+				  c->initrd.unpacked.why);
+	return -EUCLEAN;
+}
+
 /* What cannot be looked into may be right all the same: kexec and the kernel do not need us. */
+static int look_into_initrd(struct check *c)
+{
+	const char *path = c->kernel.initrd;
+	uint64_t total = machine_memory_total(c->ctx);
+	uint64_t max = total ? MIN(total, LOOK_MAX) : LOOK_MAX;
+	int r = kexec_initrd_read(c->ctx, path, c->kernel.version, max, &c->initrd);
+
+	c->have_initrd = r == 0;
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	if (r == -ENODATA || r == -EBADMSG || (r == -EFBIG && max < LOOK_MAX))
+		return refuse_initrd(c, r, max);
+	errno = -r;
+	if (r == -EOPNOTSUPP)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "see for yourself whether it is whole",
+			       "%s: cannot be looked into: %s", path, c->initrd.unpacked.why);
+	else if (r == -EFBIG)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "see for yourself whether it is whole",
+			       "%s unpacks to more than 1 GiB, and was not looked into further",
+			       path);
+	else
+		return log_error_errno(c->ctx, r, "initrd %s: %m", path);
+	return 0;
+}
+
+/* A kernel that cannot unpack it starts without. */
+static int check_packing(struct check *c)
+{
+	const char *option;
+
+	for (unsigned int i = 0; c->config && (option = kexec_packing_option(i)); i++) {
+		if (!(c->initrd.unpacked.packings & 1u << i) ||
+		    !kexec_config_denies(c->config, option))
+			continue;
+		pkram_log_refusal(c->ctx, "pack it in another way, or name another kernel with "
+				  "--kernel",
+				  "kernel %s cannot unpack %s: it is built without %s",
+				  c->kernel.version, c->kernel.initrd, option);
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
 int check_initrd(struct check *c)
 {
 	const char *path = c->kernel.initrd;
@@ -150,25 +216,12 @@ int check_initrd(struct check *c)
 		check_note(c, "the kernel starts without one");
 		return check_early(c);
 	}
-	r = kexec_initrd_read(c->ctx, path, c->kernel.version, &c->initrd);
-	if (r == -ENOMEM)
+	r = look_into_initrd(c);
+	if (r == 0)
+		r = check_packing(c);
+	if (r < 0 || !c->have_initrd)
 		return r;
-	if (r == -ENODATA) {
-		pkram_log_refusal(c->ctx, "name the right one with --initrd, or '' for none",
-				  "%s is no initrd: neither a cpio archive nor a packed one", path);
-		return -EUCLEAN;
-	}
-	c->have_initrd = r == 0;
-	errno = -r;
-	if (r == -EOPNOTSUPP)
-		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "install libarchive",
-			       "%s: cannot be looked into without libarchive", path);
-	else if (r == -EBADMSG)
-		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "see whether it is whole",
-			       "%s: not an initrd that can be read to its end", path);
-	else if (r < 0)
-		return log_error_errno(c->ctx, r, "initrd %s: %m", path);
-	else if (c->initrd.other_version)
+	if (c->initrd.other_version)
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "name the right one with --initrd",
 			       "%s holds modules of another kernel than %s", path,
 			       c->kernel.version);
@@ -176,7 +229,7 @@ int check_initrd(struct check *c)
 		check_note(c, "%s: %s", path,
 			   c->initrd.has_pkram ? "restores by itself: pkram is inside" :
 						 "pkram is not inside");
-	return c->have_initrd ? check_early(c) : 0;
+	return check_early(c);
 }
 
 /* --- drivers --- */

@@ -130,7 +130,7 @@ static inline int stage_setup(void **state)
 	put_boot(s, BOOT_A "\n", "BOOT_IMAGE=/vmlinuz ro memmap=1G!4G\n", "176\n");
 	sysroot_text(s, "/proc/sys/kernel/osrelease", "6.1.0\n");
 	sysroot_kernel(s, "/boot/vmlinuz-6.12.0", "6.12.0");
-	sysroot_text(s, "/boot/initrd.img-6.12.0", "070701");
+	sysroot_initrd(s, "/boot/initrd.img-6.12.0");
 	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_X86_PMEM_LEGACY=m\n"
 		     "CONFIG_BLK_DEV_PMEM=m\nCONFIG_DEV_DAX=m\nCONFIG_DEV_DAX_PMEM=m\n");
 	sysroot_text(s, "/lib/modules/6.12.0/modules.dep",

@@ -76,12 +76,27 @@ static inline void sysroot_text(const struct sysroot *s, const char *path, const
 	sysroot_write(s, path, text, strlen(text));
 }
 
+/* The end of a cpio archive, and so an archive that holds nothing. */
+#define SYSROOT_INITRD                                                                             \
+	"070701"                                                                                   \
+	"00000000000000000000000000000000"                                                         \
+	"00000001"                                                                                 \
+	"000000000000000000000000000000000000000000000000"                                         \
+	"0000000B"                                                                                 \
+	"00000000"                                                                                 \
+	"TRAILER!!!\0\0\0"
+
+static inline void sysroot_initrd(const struct sysroot *s, const char *path)
+{
+	sysroot_write(s, path, SYSROOT_INITRD, sizeof(SYSROOT_INITRD));
+}
+
 /* An initrd with a boot configuration behind it; its sum is off by `wrong`, `padding` follows. */
 static inline void sysroot_bootconfig(const struct sysroot *s, const char *path, const char *text,
 				      uint32_t wrong, size_t padding)
 {
-	char bytes[1024] = "070701 what an archive begins with";
-	size_t n = 40, len = strlen(text);
+	char bytes[1024] = SYSROOT_INITRD;
+	size_t n = sizeof(SYSROOT_INITRD), len = strlen(text);
 	uint32_t size = htole32((uint32_t)len), sum = wrong;
 
 	memcpy(bytes + n, text, len);

@@ -144,7 +144,6 @@ static void test_drivers(void **state)
 	finds(region, NULL, "drivers", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_remove(s, "/boot/config-6.12.0");
 	finds(region, NULL, "drivers", PKRAM_CHECK_WARNING, "cannot tell whether", NULL);
-	finds(region, NULL, "initrd", PKRAM_CHECK_WARNING, "not an initrd that can be read", NULL);
 	sysroot_text(s, "/lib/modules/6.12.0/modules.dep",
 		     "kernel/drivers/nvdimm/nd_e820.ko:\nkernel/drivers/nvdimm/nd_pmem.ko:\n");
 	sysroot_remove(s, "/lib/modules/6.12.0/modules.builtin");
@@ -155,6 +154,49 @@ static void test_drivers(void **state)
 	o.append = NULL;
 	o.initrd = "";
 	finds(region, &o, "initrd", PKRAM_CHECK_OK, "starts without one", NULL);
+	pkram_region_close(region);
+}
+
+static void put_packed(struct sysroot *s, const char *make)
+{
+	_cleanup_free_ char *command = NULL;
+
+	assert_true(asprintf(&command, "cd %s/boot && { %s; } >initrd.img-6.12.0", s->dir, make) >
+		    0);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_initrd(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, NULL, "initrd", PKRAM_CHECK_OK, "pkram is not inside", NULL);
+	sysroot_write(s, "/boot/initrd.img-6.12.0", SYSROOT_INITRD, sizeof(SYSROOT_INITRD) - 9);
+	finds(region, NULL, "initrd", PKRAM_CHECK_FAILS, "damaged: ", "make it anew");
+	assert_int_equal(pkram_stage(region, NULL), -EUCLEAN);
+	sysroot_called(s, "");
+	sysroot_text(s, "/boot/initrd.img-6.12.0", "\x89LZO\n but not for long enough to be one");
+	finds(region, NULL, "initrd", PKRAM_CHECK_WARNING, "cannot be looked into: packed",
+	      "see for yourself");
+	/* Packed with what the next kernel cannot unpack. */
+	put_packed(s, "ls | cpio --quiet -o -H newc | gzip");
+	finds(region, NULL, "initrd", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_RD_XZ=y\n# CONFIG_RD_GZIP is not set\n"
+		     "CONFIG_X86_PMEM_LEGACY=y\nCONFIG_BLK_DEV_PMEM=y\n");
+	finds(region, NULL, "initrd", PKRAM_CHECK_FAILS, "is built without CONFIG_RD_GZIP",
+	      "pack it in another way");
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_RD_GZIP=y\n# CONFIG_RD_XZ is not set\n"
+		     "CONFIG_X86_PMEM_LEGACY=y\nCONFIG_BLK_DEV_PMEM=y\n");
+	finds(region, NULL, "initrd", PKRAM_CHECK_OK, NULL, NULL);
+	/* More than the machine holds, and more than is looked into. */
+	sysroot_text(s, "/proc/meminfo", "MemTotal:          32768 kB\n");
+	put_packed(s, "head -c 33M /dev/zero | gzip -1");
+	finds(region, NULL, "initrd", PKRAM_CHECK_FAILS, "more than the 32 MiB of memory",
+	      "--initrd");
+	sysroot_remove(s, "/proc/meminfo");
+	put_packed(s, "head -c 16M /dev/zero | gzip -1 >z; for i in $(seq 65); do cat z; done");
+	finds(region, NULL, "initrd", PKRAM_CHECK_WARNING, "more than 1 GiB", "see for yourself");
 	pkram_region_close(region);
 }
 
@@ -621,6 +663,7 @@ int main(void)
 		CHECK_TEST(test_skipped),
 		CHECK_TEST(test_nodes),
 		CHECK_TEST(test_drivers),
+		CHECK_TEST(test_initrd),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
 		CHECK_TEST(test_built_in),

@@ -59,22 +59,34 @@ static void put_initrd(struct sysroot *s, const char *filter)
 	assert_int_equal(pclose(f), 0);
 }
 
+static const char *const filters[] = { "cat", "gzip -1", "xz -1 --check=crc32", "bzip2", "lzma -1",
+				       "zstd -q", "lz4 -lq" };
+
+static bool have(const char *filter)
+{
+	char which[64];
+
+	snprintf(which, sizeof(which), "which %.*s >/dev/null", (int)strcspn(filter, " "), filter);
+	return system(which) == 0;
+}
+
+static int look(struct sysroot *s, const char *path, const char *version,
+		struct kexec_initrd *ret)
+{
+	return kexec_initrd_read(s->ctx, path, version, 64 * MIB, ret);
+}
+
 static void test_initrd(void **state)
 {
-	static const char *const filters[] = { "cat", "gzip -1", "xz -1 --check=crc32", "bzip2",
-					       "zstd -q", "lz4 -lq" };
 	struct sysroot *s = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
-		char which[64];
 
-		snprintf(which, sizeof(which), "which %.*s >/dev/null",
-			 (int)strcspn(filters[i], " "), filters[i]);
-		if (system(which) != 0)
+		if (!have(filters[i]))
 			continue;
 		put_initrd(s, filters[i]);
-		assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), 0);
+		assert_int_equal(look(s, "/initrd", "6.1", &initrd), 0);
 		assert_true(initrd.has_pkram);
 		assert_false(initrd.other_version);
 		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e820"),
@@ -91,7 +103,7 @@ static void test_initrd(void **state)
 				    "early = yes\n");
 		assert_null(kexec_initrd_conf(&initrd, "/etc/pkram.conf"));
 		kexec_initrd_done(&initrd);
-		assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.12", &initrd), 0);
+		assert_int_equal(look(s, "/initrd", "6.12", &initrd), 0);
 		assert_true(initrd.other_version);
 	}
 }
@@ -109,7 +121,7 @@ static void test_joined_initrd(void **state)
 			     "cd %s && { head -c 300 initrd | gzip -n; head -c 509 /dev/zero; "
 			     "gzip <initrd; echo '#BOOTCONFIG'; } >two && mv two initrd", dir) > 0);
 	assert_int_equal(system(command), 0);
-	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), 0);
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), 0);
 	assert_true(initrd.has_pkram);
 	assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e820"), KEXEC_MODULE_LOADABLE);
 }
@@ -117,28 +129,158 @@ static void test_joined_initrd(void **state)
 static void test_bad_initrd(void **state)
 {
 	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
-	_cleanup_free_ char *path = NULL;
 	struct sysroot *s = *state;
-	struct stat st;
 
 	sysroot_text(s, "/initrd", "");
-	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -ENODATA);
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), -ENODATA);
 	sysroot_text(s, "/initrd", "no archive of any kind");
-	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -ENODATA);
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), -ENODATA);
 	sysroot_text(s, "/initrd", "070701 of an archive, and no more");
-	assert_int_equal(kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd), -EBADMSG);
-	assert_int_equal(kexec_initrd_read(s->ctx, "/none", "6.1", &initrd), -ENOENT);
-	/* Cut off at any place: never a crash, and no archive is taken for whole in its middle. */
-	put_initrd(s, "gzip -1");
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), -EBADMSG);
+	assert_int_equal(look(s, "/none", "6.1", &initrd), -ENOENT);
+	sysroot_text(s, "/initrd", "07070100000001");
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), -EBADMSG);
+}
+
+/* Whatever it is packed with, less than the whole of it is damaged. */
+static void test_cut_initrd(void **state)
+{
+	_cleanup_free_ char *path = NULL;
+	struct sysroot *s = *state;
+
 	path = sysroot_path(s, "/initrd");
-	assert_int_equal(stat(path, &st), 0);
-	for (off_t len = st.st_size - 20; len > 0; len -= 7) {
-		assert_int_equal(truncate(path, len), 0);
-		if (kexec_initrd_read(s->ctx, "/initrd", "6.1", &initrd) == 0) {
-			assert_false(initrd.has_pkram);
-			kexec_initrd_done(&initrd);
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		off_t first, len;
+		struct stat st;
+
+		if (!have(filters[i]))
+			continue;
+		put_initrd(s, "cat >/dev/null; true");
+		assert_int_equal(stat(path, &st), 0);
+		first = st.st_size;
+		put_initrd(s, filters[i]);
+		assert_int_equal(stat(path, &st), 0);
+		len = st.st_size - (strcmp(filters[i], "cat") == 0 ? 512 + 8 : 1);
+		for (; len > first; len -= 7) {
+			_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+			int r;
+
+			assert_int_equal(truncate(path, len), 0);
+			r = look(s, "/initrd", "6.1", &initrd);
+			if (r != -EBADMSG)
+				fail_msg("%s, %ju of %ju: %d", filters[i], (uintmax_t)len,
+					 (uintmax_t)st.st_size, r);
+			assert_true(*initrd.unpacked.why);
 		}
 	}
+}
+
+/* A stream with an error in its middle; the reason is its reader's. */
+static void test_damaged_initrd(void **state)
+{
+	_cleanup_free_ char *path = NULL;
+	struct sysroot *s = *state;
+
+	path = sysroot_path(s, "/initrd");
+	for (size_t i = 1; i < ARRAY_SIZE(filters); i++) {
+		_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+		_cleanup_close_ int fd = -1;
+		struct stat st;
+
+		if (!have(filters[i]))
+			continue;
+		put_initrd(s, filters[i]);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8,
+					st.st_size - 100), 8);
+		assert_int_equal(look(s, "/initrd", "6.1", &initrd), -EBADMSG);
+		assert_true(*initrd.unpacked.why);
+	}
+}
+
+/* Streams that are filled up, and an archive behind them. */
+static void test_filled_initrd(void **state)
+{
+	static const char *const behind[] = {
+		"head -c 509 /dev/zero",
+		"head -c 512 /dev/zero; cat plain",
+		"cat plain",
+		"cat packed",
+		"head -c 4096 /dev/zero; cat packed",
+	};
+	struct sysroot *s = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++)
+		for (size_t b = 0; b < ARRAY_SIZE(behind); b++) {
+			_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+			_cleanup_free_ char *command = NULL, *dir = sysroot_path(s, "");
+			/* A kernel would take an archive right behind lz4's for more of it. */
+			bool more = strncmp(filters[i], "lz4", 3) == 0 && *behind[b] == 'c';
+			int r;
+
+			if (more || !have(filters[i]))
+				continue;
+			put_initrd(s, filters[i]);
+			assert_true(asprintf(&command,
+					     "cd %s && printf x >x && echo x | cpio --quiet -o "
+					     "-H newc >plain && mv initrd packed && "
+					     "{ cat packed; %s; } >initrd", dir, behind[b]) > 0);
+			assert_int_equal(system(command), 0);
+			r = look(s, "/initrd", "6.1", &initrd);
+			if (r < 0)
+				fail_msg("%s, %s: %d %s", filters[i], behind[b], r,
+					 initrd.unpacked.why);
+			assert_true(initrd.has_pkram);
+		}
+}
+
+static void refused(struct sysroot *s, const char *make, int want, const char *why)
+{
+	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+	_cleanup_free_ char *command = NULL, *dir = sysroot_path(s, "");
+	int r;
+
+	assert_true(asprintf(&command, "cd %s && echo text >x && { %s; } >initrd 2>/dev/null", dir,
+			     make) > 0);
+	assert_int_equal(system(command), 0);
+	r = look(s, "/initrd", "6.1", &initrd);
+	if (r != want || !strstr(initrd.unpacked.why, why))
+		fail_msg("%s: %d %s", make, r, initrd.unpacked.why);
+}
+
+/* What libarchive reads, and no kernel does. */
+static void test_refused_initrd(void **state)
+{
+#define NEWC "echo x | cpio --quiet -o -H newc"
+	struct sysroot *s = *state;
+
+	refused(s, "echo x | cpio --quiet -o -H odc", -EBADMSG, "newc");
+	refused(s, "echo x | cpio --quiet -o -H odc | gzip", -EBADMSG, "newc");
+	refused(s, "echo x | cpio --quiet -o -H bin", -ENODATA, "");
+	refused(s, NEWC "; echo behind it", -EBADMSG, "behind its first archive");
+	refused(s, NEWC " | xz --check=crc64", -EBADMSG, "--check=crc32");
+	refused(s, NEWC " | gzip | gzip", -EBADMSG, "packed twice");
+	/* By another program, if at all. */
+	if (have("lzop"))
+		refused(s, NEWC " | lzop -q", -EOPNOTSUPP, "does not read");
+	refused(s, "seq 1000 2000 | gzip", -EBADMSG, "no cpio");
+	refused(s, "printf '\\037\\235\\220abcd'", -ENODATA, "");
+	refused(s, "head -c 80M /dev/zero | gzip", -EFBIG, "too large");
+	refused(s, NEWC "; head -c 80M /dev/zero | gzip", -EFBIG, "too large");
+	if (have("lz4"))
+		refused(s, NEWC " | lz4 -q", -ENODATA, "");
+}
+
+/* A boot configuration is no part of it. */
+static void test_configured_initrd(void **state)
+{
+	_cleanup_(kexec_initrd_done) struct kexec_initrd initrd = { { 0 } };
+	struct sysroot *s = *state;
+
+	sysroot_bootconfig(s, "/initrd", "kernel.x = 1", 0, 0);
+	assert_int_equal(look(s, "/initrd", "6.1", &initrd), 0);
 }
 
 static void test_modules(void **state)
@@ -263,7 +405,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		INITRD_TEST(test_initrd), INITRD_TEST(test_joined_initrd),
-		INITRD_TEST(test_bad_initrd), INITRD_TEST(test_modules),
+		INITRD_TEST(test_bad_initrd), INITRD_TEST(test_cut_initrd),
+		INITRD_TEST(test_damaged_initrd), INITRD_TEST(test_filled_initrd),
+		INITRD_TEST(test_refused_initrd), INITRD_TEST(test_configured_initrd),
+		INITRD_TEST(test_modules),
 		INITRD_TEST(test_config), INITRD_TEST(test_image),
 	};
 

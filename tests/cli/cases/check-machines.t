@@ -179,10 +179,8 @@ $ for f in /boot/{dir,empty,text,fifo,zeros,missing,arm64,cut} /dev/zero; do che
 |                        -> name another one with --initrd
 | initrd       fails   /boot/arm64 is no initrd: neither a cpio archive nor a packed one
 |                        -> name the right one with --initrd, or '' for none
-| initrd       warning /boot/cut: not an initrd that can be read to its end
-|                        -> see whether it is whole
-| --
-| exit 0
+| initrd       fails   /boot/cut is damaged: cut off
+|                        -> make it anew: update-initramfs -u, or dracut --force
 | kernel       fails   initrd /dev/zero: is no regular file
 |                        -> name another one with --initrd
 $ cp m/boot/vmlinuz-6* m/boot/$'new\nline'; checks --kernel $'/boot/new\nline' --initrd '' | grep -A1 ' fails  '; checks --append $'x="a\nb"' | grep -A1 ' fails  '
