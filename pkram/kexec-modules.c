@@ -31,18 +31,43 @@ static bool names_module(const char *path, size_t len, const char *name)
 	return true;
 }
 
-static bool lists(const char *text, const char *name)
+static const char *find_line(const char *text, const char *name)
 {
 	for (const char *l = text; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL)
 		if (names_module(l, strcspn(l, ":\n"), name))
-			return true;
-	return false;
+			return l;
+	return NULL;
 }
 
 enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name)
 {
-	return lists(m->builtin, name) ? KEXEC_MODULE_BUILTIN :
-	       lists(m->loadable, name) ? KEXEC_MODULE_LOADABLE : KEXEC_MODULE_ABSENT;
+	return find_line(m->builtin, name) ? KEXEC_MODULE_BUILTIN :
+	       find_line(m->loadable, name) ? KEXEC_MODULE_LOADABLE : KEXEC_MODULE_ABSENT;
+}
+
+bool kexec_modules_needs(const struct kexec_modules *m, const char *name, const char **at,
+			 char ret[static KEXEC_MODULE_NAME])
+{
+	const char *p = *at, *end, *slash;
+	size_t n;
+
+	if (!p) {
+		p = find_line(m->loadable, name);
+		p = p ? p + strcspn(p, ":\n") : "";
+		p += *p == ':';
+	}
+	p += strspn(p, " ");
+	end = p + strcspn(p, " \n");
+	if (p == end)
+		return false;
+	*at = end;
+	slash = memrchr(p, '/', (size_t)(end - p));
+	p = slash ? slash + 1 : p;
+	n = MIN(strcspn(p, ".: \n"), KEXEC_MODULE_NAME - 1u);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = same_char(p[i]);
+	ret[n] = '\0';
+	return true;
 }
 
 void kexec_modules_done(struct kexec_modules *m)

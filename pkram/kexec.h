@@ -354,6 +354,10 @@ enum kexec_module { KEXEC_MODULE_ABSENT, KEXEC_MODULE_LOADABLE, KEXEC_MODULE_BUI
 int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_modules *ret);
 void kexec_modules_done(struct kexec_modules *m);
 enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name);
+/* What has to be loaded before it, one after the other; *at is NULL for the first one. */
+#define KEXEC_MODULE_NAME 64
+bool kexec_modules_needs(const struct kexec_modules *m, const char *name, const char **at,
+			 char ret[static KEXEC_MODULE_NAME]);
 
 /* A file of pkram's configuration. */
 struct kexec_conf {

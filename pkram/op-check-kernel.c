@@ -237,15 +237,22 @@ int check_initrd(struct check *c)
 struct driver {
 	const char *module, *option;
 	bool pmem, devdax, soft, nfit;	/* for which memory it is needed */
+	const char *initcalls[4];	/* that start it, and what it stands on, by any kernel */
 };
 
 static const struct driver drivers[] = {
-	{ "nd_e820", "CONFIG_X86_PMEM_LEGACY", .pmem = true },
-	{ "nfit", "CONFIG_ACPI_NFIT", .nfit = true },
-	{ "nd_pmem", "CONFIG_BLK_DEV_PMEM", .pmem = true, .nfit = true },
-	{ "dax_pmem", "CONFIG_DEV_DAX_PMEM", .devdax = true },
-	{ "device_dax", "CONFIG_DEV_DAX", .devdax = true, .soft = true },
-	{ "dax_hmem", "CONFIG_DEV_DAX_HMEM", .soft = true },
+	{ "nd_e820", "CONFIG_X86_PMEM_LEGACY", .pmem = true,
+	  .initcalls = { "register_e820_pmem", "e820_pmem_driver_init", "libnvdimm_init" } },
+	{ "nfit", "CONFIG_ACPI_NFIT", .nfit = true,
+	  .initcalls = { "nfit_init", "libnvdimm_init" } },
+	{ "nd_pmem", "CONFIG_BLK_DEV_PMEM", .pmem = true, .nfit = true,
+	  .initcalls = { "nd_pmem_driver_init", "pmem_init", "dax_core_init" } },
+	{ "dax_pmem", "CONFIG_DEV_DAX_PMEM", .devdax = true,
+	  .initcalls = { "dax_pmem_init", "dax_pmem_driver_init" } },
+	{ "device_dax", "CONFIG_DEV_DAX", .devdax = true, .soft = true,
+	  .initcalls = { "dax_init", "dax_core_init" } },
+	{ "dax_hmem", "CONFIG_DEV_DAX_HMEM", .soft = true,
+	  .initcalls = { "dax_hmem_init", "dax_hmem_driver_init", "hmem_init" } },
 };
 
 static bool needs_driver(const struct check *c, const struct driver *d)
@@ -297,42 +304,83 @@ static int check_initrd_driver(struct check *c, const struct driver *d)
 	return -EUCLEAN;
 }
 
-/* A module that is there may be kept from being loaded. */
-static int check_blacklists(struct check *c, const struct driver *d)
+/* --- drivers that are there, and are kept away --- */
+
+/* Whether the kernel reads a word that forbids it: refused then. `of`: the driver that needs it. */
+static bool forbids(struct check *c, const char *word, const char *name, const char *of)
 {
-	if (kexec_line_lists(c->read, "module_blacklist", d->module)) {
-		pkram_log_refusal(c->ctx,
-				  kexec_line_lists(c->line, "module_blacklist", d->module) ?
-					  "leave it out with --command-line" :
-					  "it is built into the kernel: choose another one with "
-					  "--kernel",
-				  "module_blacklist= on the next command line forbids %s",
-				  d->module);
-		return -EUCLEAN;
-	}
-	if (kexec_line_lists(c->read, "modprobe.blacklist", d->module) ||
-	    machine_module_blacklisted(c->ctx, d->module))
-		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
-			       "take it off /etc/modprobe.d and modprobe.blacklist=",
+	if (!kexec_line_lists(c->read, word, name))
+		return false;
+	pkram_log_refusal(c->ctx,
+			  kexec_line_lists(c->line, word, name) ?
+				  "leave it out with --command-line" :
+				  "it is built into the kernel: choose another one with --kernel",
+			  "%s= on the next command line forbids %s%s%s", word, name,
+			  strcmp(name, of) == 0 ? "" : ", without which there is no ",
+			  strcmp(name, of) == 0 ? "" : of);
+	return true;
+}
+
+static bool forbids_initcall(struct check *c, const struct driver *d, bool builtin)
+{
+	static const char word[] = "initcall_blacklist";
+
+	for (size_t i = 0; i < ARRAY_SIZE(d->initcalls) && d->initcalls[i]; i++)
+		if (forbids(c, word, d->initcalls[i], d->module))
+			return true;
+	/* What all modules begin with. */
+	return !builtin && forbids(c, word, "init_module", d->module);
+}
+
+static bool forbids_module(struct check *c, const struct kexec_modules *m, const struct driver *d)
+{
+	static const char word[] = "module_blacklist";
+	char needed[KEXEC_MODULE_NAME];
+	const char *at = NULL;
+
+	if (forbids(c, word, d->module, d->module))
+		return true;
+	while (kexec_modules_needs(m, d->module, &at, needed))
+		if (forbids(c, word, needed, d->module))
+			return true;
+	return false;
+}
+
+/* Nothing loads it by itself; it can be loaded by hand. */
+static void warn_blacklists(struct check *c, const struct driver *d)
+{
+	/* Of modprobe; of dracut, now and before; of initramfs-tools. */
+	static const char *const words[] = { "modprobe.blacklist", "rd.driver.blacklist",
+					     "rdblacklist", "blacklist" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (kexec_line_lists(c->read, words[i], d->module))
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
+				       "leave it out with --command-line",
+				       "the driver %s is on a blacklist, by %s= on the next "
+				       "command line: the region may have no device in the next "
+				       "%s until somebody loads it",
+				       d->module, words[i], i ? "initrd" : "system");
+	if (machine_module_blacklisted(c->ctx, d->module))
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "take it off /etc/modprobe.d",
 			       "the driver %s is on a blacklist: the region may have no device in "
 			       "the next system until somebody loads it",
 			       d->module);
-	return 0;
 }
 
-static int check_driver(struct check *c, const struct known *k, const struct driver *d)
-{
-	enum kexec_module installed = k->have_modules ? kexec_modules_find(&k->modules, d->module) :
-							KEXEC_MODULE_ABSENT;
-	bool inside = c->have_initrd && kexec_modules_find(&c->initrd.modules, d->module);
-	char config = c->config ? kexec_config_get(c->config, d->option) : '?';
+/* --- each driver --- */
 
-	if (installed == KEXEC_MODULE_BUILTIN || config == 'y')
-		return 0;
+static int check_presence(struct check *c, const struct known *k, const struct driver *d,
+			  char config)
+{
+	bool loadable = k->have_modules &&
+			kexec_modules_find(&k->modules, d->module) == KEXEC_MODULE_LOADABLE;
+	bool inside = c->have_initrd && kexec_modules_find(&c->initrd.modules, d->module);
+
 	if (c->have_initrd && c->initrd.has_pkram && !inside)
 		return check_initrd_driver(c, d);
-	if (installed == KEXEC_MODULE_LOADABLE || inside)
-		return check_blacklists(c, d);
+	if (loadable || inside)
+		return 0;
 	if (k->have_modules || config == 'n')
 		return refuse_driver(c, d, config == 'n' ? ", by its configuration" : "");
 	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
@@ -343,6 +391,24 @@ static int check_driver(struct check *c, const struct known *k, const struct dri
 				       "neither its configuration nor its modules are here",
 		       c->kernel.version, d->module);
 	return 0;
+}
+
+static int check_driver(struct check *c, const struct known *k, const struct driver *d)
+{
+	char config = c->config ? kexec_config_get(c->config, d->option) : '?';
+	bool builtin = config == 'y' ||
+		       (k->have_modules &&
+			kexec_modules_find(&k->modules, d->module) == KEXEC_MODULE_BUILTIN);
+	bool forbidden = forbids_initcall(c, d, builtin);
+	int r = 0;
+
+	if (!builtin) {
+		forbidden |= forbids_module(c, &k->modules, d);
+		r = check_presence(c, k, d, config);
+		if (r == 0 && !forbidden)
+			warn_blacklists(c, d);
+	}
+	return r == 0 && forbidden ? -EUCLEAN : r;
 }
 
 int check_drivers(struct check *c)

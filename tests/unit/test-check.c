@@ -157,6 +157,57 @@ static void test_drivers(void **state)
 	pkram_region_close(region);
 }
 
+/* Words of the next line that keep a driver away, or what it stands on. */
+static void test_forbidden(void **state)
+{
+	static const struct {
+		const char *word;
+		bool builtin, refused;
+		const char *reason;	/* NULL: it does no harm */
+	} cases[] = {
+		{ "module_blacklist=libnvdimm", false, true,
+		  "forbids libnvdimm, without which there is no nd_e820" },
+		{ "module_blacklist=floppy,nd_btt", false, true, "forbids nd_btt, without which" },
+		{ "module_blacklist=nd_pmem,libnvdimm", true, false, NULL },
+		{ "module_blacklist=device_dax", false, false, NULL },
+		{ "initcall_blacklist=register_e820_pmem", true, true,
+		  "forbids register_e820_pmem, without which there is no nd_e820" },
+		{ "initcall_blacklist=register_e820_pmem", false, true, "no nd_e820" },
+		{ "initcall_blacklist=x,e820_pmem_driver_init", true, true, "no nd_e820" },
+		{ "initcall-blacklist=nd_pmem_driver_init", true, true, "no nd_pmem" },
+		{ "initcall_blacklist=x initcall_blacklist=libnvdimm_init", true, true, "libnv" },
+		{ "initcall_blacklist=init_module", false, true, "no nd_e820" },
+		{ "initcall_blacklist=init_module", true, false, NULL },
+		{ "initcall_blacklist=dax_pmem_init,hmem_init", true, false, NULL },
+		{ "initcall_blacklist=register_e820_pmems", true, false, NULL },
+		{ "-- initcall_blacklist=register_e820_pmem", true, false, NULL },
+		{ "modprobe.blacklist=nd_pmem", false, false, "next system until" },
+		{ "modprobe.blacklist=nd_pmem,nd_e820", true, false, NULL },
+		{ "rd.driver.blacklist=nd-e820", false, false, "next initrd until" },
+		{ "rdblacklist=nd_e820", false, false, "by rdblacklist= on the next" },
+		{ "blacklist=floppy,nd_e820", false, false, "by blacklist= on the next" },
+	};
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep",
+		     "kernel/drivers/nvdimm/nd_e820.ko: kernel/drivers/nvdimm/libnvdimm.ko\n"
+		     "kernel/drivers/nvdimm/nd_pmem.ko: kernel/drivers/nvdimm/nd_btt.ko "
+		     "kernel/drivers/nvdimm/libnvdimm.ko\nkernel/fs/x.ko: kernel/fs/ext4.ko\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		sysroot_text(s, "/boot/config-6.12.0", cases[i].builtin ?
+			     "CONFIG_X86_PMEM_LEGACY=y\nCONFIG_BLK_DEV_PMEM=y\n" :
+			     "CONFIG_X86_PMEM_LEGACY=m\nCONFIG_BLK_DEV_PMEM=m\n");
+		o.append = cases[i].word;
+		finds(region, &o, "drivers",
+		      cases[i].refused ? PKRAM_CHECK_FAILS :
+		      cases[i].reason ? PKRAM_CHECK_WARNING : PKRAM_CHECK_OK,
+		      cases[i].reason, "leave it out with --command-line");
+	}
+	pkram_region_close(region);
+}
+
 static void put_packed(struct sysroot *s, const char *make)
 {
 	_cleanup_free_ char *command = NULL;
@@ -663,6 +714,7 @@ int main(void)
 		CHECK_TEST(test_skipped),
 		CHECK_TEST(test_nodes),
 		CHECK_TEST(test_drivers),
+		CHECK_TEST(test_forbidden),
 		CHECK_TEST(test_initrd),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
