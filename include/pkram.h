@@ -819,6 +819,11 @@ bool pkram_check_list_safe(const struct pkram_check_list *list);
 int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *opts);
 /* Unloads the kernel and takes the jump records back. Nothing staged: nothing to do. */
 int pkram_stage_cancel(struct pkram_region *region);
+/*
+ * Unloads the kernel alone, where no region can be opened: without it the records, which stay, make
+ * nothing fresh.
+ */
+int pkram_stage_unload(struct pkram_ctx *ctx);
 
 enum pkram_jump_flags {
 	PKRAM_JUMP_NO_SYSTEMD = 1 << 0,		/* kexec -e even where systemd runs */
@@ -845,7 +850,7 @@ struct pkram_jump_options {
  * container of this machine.
  * @ret_spec: to be freed
  *
- * -ENODATA: this boot has staged none.
+ * -ENODATA: this boot has staged none; -EUCLEAN: what is known of it is damaged.
  */
 int pkram_staged_region(struct pkram_ctx *ctx, char **ret_spec);
 

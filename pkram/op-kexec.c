@@ -173,6 +173,17 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 	return k;
 }
 
+int pkram_stage_unload(struct pkram_ctx *ctx)
+{
+	int k = op_check_kernel(ctx);
+
+	if (k >= 0 && kexec_loaded(ctx))
+		k = kexec_unload(ctx);
+	if (k >= 0)
+		staged_forget(ctx);
+	return k;
+}
+
 /* The kernel goes first: a record without it is harmless, it without a record is not. */
 int pkram_stage_cancel(struct pkram_region *region)
 {
@@ -182,13 +193,10 @@ int pkram_stage_cancel(struct pkram_region *region)
 
 	k = may_change(region);
 	if (k >= 0)
+		k = pkram_stage_unload(region->ctx);
+	if (k >= 0)
 		k = containers_find(region, &all);
-	if (k >= 0 && kexec_loaded(region->ctx))
-		k = kexec_unload(region->ctx);
-	if (k < 0)
-		return k;
-	staged_forget(region->ctx);
-	return edit_records(region->ctx, &all, &rec, edit_forget);
+	return k < 0 ? k : edit_records(region->ctx, &all, &rec, edit_forget);
 }
 
 /* The staged jump must be this boot's, whole, and known to every container. */

@@ -149,6 +149,13 @@ static char *what_is_left(struct pkram_ctx *ctx, const char *path, const char *c
 	return strdup(gone ? copy : path);
 }
 
+static int not_told(struct pkram_ctx *ctx)
+{
+	pkram_log_error(ctx, STAGED_FILE " does not tell with what the jump was staged: 'pkram "
+			     "kexec --cancel', and stage it again");
+	return -EUCLEAN;
+}
+
 int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
 {
 	_cleanup_(staged_done) struct staged s = { 0 };
@@ -161,12 +168,8 @@ int staged_read(struct pkram_ctx *ctx, const char *id, struct staged *ret)
 		return log_error_errno(ctx, r, STAGED_FILE ": %m");
 	if (r < 0 || strlen(text) != len || !cut(text, lines) || strcmp(lines[LINE_ID], id) != 0 ||
 	    strlen(lines[LINE_METHOD]) != 1 || lines[LINE_METHOD][0] < '0' ||
-	    lines[LINE_METHOD][0] > '0' + PKRAM_STAGE_METHOD_LOAD) {
-		pkram_log_error(ctx,
-				STAGED_FILE " does not tell with what the jump was staged: "
-				"'pkram kexec --cancel', and stage it again");
-		return -EUCLEAN;
-	}
+	    lines[LINE_METHOD][0] > '0' + PKRAM_STAGE_METHOD_LOAD)
+		return not_told(ctx);
 	s.method = (enum pkram_stage_method)(lines[LINE_METHOD][0] - '0');
 	s.kernel = what_is_left(ctx, lines[LINE_KERNEL], KEPT_KERNEL);
 	s.initrd = what_is_left(ctx, lines[LINE_INITRD], KEPT_INITRD);
@@ -188,7 +191,7 @@ int pkram_staged_region(struct pkram_ctx *ctx, char **ret_spec)
 	if (r < 0)
 		return r == -ENOENT ? -ENODATA : log_error_errno(ctx, r, STAGED_FILE ": %m");
 	if (strlen(text) != len || !cut(text, lines))
-		return -ENODATA;
+		return not_told(ctx);
 	*ret_spec = strdup(lines[LINE_REGION]);
 	return *ret_spec ? 0 : -ENOMEM;
 }

@@ -144,53 +144,56 @@ static int check_promises(const struct cmd *cmd)
 	return r;
 }
 
-/* The one that was named when the jump was staged: a machine may have several. */
-static int open_staged_region(struct cmd *cmd, struct pkram_region **ret)
-{
-	char *spec;
-	int r = pkram_staged_region(cmd->ctx, &spec);
-
-	if (r < 0)
-		return r;
-	r = pkram_region_open(cmd->ctx, spec, 0, ret);
-	free(spec);
-	return r;
-}
-
-static int arm(struct cmd *cmd)
+static int arm_staged(struct cmd *cmd, struct pkram_region *region)
 {
 	/* What others than units saved was compared when the jump was staged. */
 	static const struct pkram_jump_options opt = { .struct_size = sizeof(opt),
 						       .flags = PKRAM_JUMP_TRUST_TIMES };
+	int r = check_promises(cmd);
+
+	return r < 0 ? r : pkram_arm(region, &opt);
+}
+
+/* Whatever kept it from being armed: it is not to be made, and records of it are of no use. */
+static int give_up(struct cmd *cmd, struct pkram_region *region, int r)
+{
+	if (pkram_stage_unload(cmd->ctx) < 0) {
+		say_error("the jump is not armed, and its kernel cannot be unloaded: the next boot "
+			  "restores nothing");
+		return exit_code(r);
+	}
+	if (region)
+		pkram_stage_cancel(region);
+	say_error("the jump is not safe any more: its kernel is unloaded, and the next boot is a "
+		  "cold one, which restores nothing");
+	return exit_code(r);
+}
+
+static int arm(struct cmd *cmd)
+{
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_region_info info = { .jump = PKRAM_JUMP_STATUS_NONE };
+	_cleanup_(items_free_p) char *spec = NULL;
 	int r;
 
 	if (!pkram_jump_is_queued(cmd->ctx)) {
 		say_info("the machine is not on its way into a kexec; nothing is armed");
 		return EXIT_DONE;
 	}
-	r = open_staged_region(cmd, &region);
-	if (r == 0)
-		r = pkram_region_get_info(region, &info);
-	if (r < 0 && r != -ENODATA)
-		return exit_code(r);
-	if (info.jump != PKRAM_JUMP_STATUS_STAGED && info.jump != PKRAM_JUMP_STATUS_ARMED) {
+	/* The region that was named when the jump was staged: a machine may have several. */
+	r = pkram_staged_region(cmd->ctx, &spec);
+	if (r == -ENODATA) {
 		say_error("the kernel that is loaded was not staged by 'pkram kexec': the next "
 			  "boot restores nothing");
 		return EXIT_FAILED;
 	}
-	r = check_promises(cmd);
 	if (r == 0)
-		r = pkram_arm(region, &opt);
-	if (r == 0) {
-		say_info("the jump is armed");
-		return EXIT_DONE;
-	}
-	pkram_stage_cancel(region);
-	say_error("the jump is not safe any more: its kernel is unloaded, and the next boot is a "
-		  "cold one, which restores nothing");
-	return exit_code(r);
+		r = pkram_region_open(cmd->ctx, spec, 0, &region);
+	if (r == 0)
+		r = arm_staged(cmd, region);
+	if (r < 0)
+		return give_up(cmd, region, r);
+	say_info("the jump is armed");
+	return EXIT_DONE;
 }
 
 /* --- the drop-ins of a generator, see systemd.generator(7) --- */

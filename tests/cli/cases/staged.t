@@ -112,6 +112,44 @@ $ echo 1 >m/sys/kernel/kexec_loaded; pmem pkram --sysroot m unit arm
 | pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
 
+What cannot be armed is not left loaded: the region cannot be opened, or holds no container any more, or nothing tells which it is.
+
+$ stage() { rm -rf m/run/systemd; pmem pkram --sysroot m -r $loop kexec -q --load-only >out 2>&1; cat m/sys/kernel/kexec_loaded; mkdir -p m/run/systemd/system; }
+$ give_up() { pmem pkram --sysroot m unit arm; code=$?; cat m/sys/kernel/kexec_loaded; ls m/run/pkram; return $code; }
+$ echo 0 >m/sys/kernel/kexec_loaded; stage; sed -i 's|^pmem:.*|file:gone|' m/run/pkram/staged; give_up
+| 1
+| pkram: region file:gone: No such file or directory; 'pkram init --size N' makes it
+| pkram: the jump is not safe any more: its kernel is unloaded, and the next boot is a cold one, which restores nothing
+| 0
+| units
+[1]
+$ cp bytes kept; stage; dd if=/dev/zero of=$loop bs=1M count=8 conv=fsync status=none; give_up
+| 1
+| pkram: pmem:/dev/pmem0: no container here; 'pkram init' makes one
+| pkram: the jump is not safe any more: its kernel is unloaded, and the next boot is a cold one, which restores nothing
+| 0
+| units
+[1]
+$ dd if=kept of=$loop conv=fsync status=none; stage; echo bad >m/run/pkram/staged; give_up
+| 1
+| pkram: /run/pkram/staged does not tell with what the jump was staged: 'pkram kexec --cancel', and stage it again
+| pkram: the jump is not safe any more: its kernel is unloaded, and the next boot is a cold one, which restores nothing
+| 0
+| units
+[1]
+$ stage; printf '#!/bin/sh\necho no; exit 1\n' >bin/no; cp bin/kexec bin/yes; cp bin/no bin/kexec; sed -i 's|^pmem:.*|file:gone|' m/run/pkram/staged; give_up
+| 1
+| pkram: region file:gone: No such file or directory; 'pkram init --size N' makes it
+| pkram: DIR/bin/kexec -s failed (1): no
+| pkram: the jump is not armed, and its kernel cannot be unloaded: the next boot restores nothing
+| 1
+| staged
+| units
+[1]
+$ cp bin/yes bin/kexec; pmem pkram --sysroot m -r $loop kexec --cancel; cat m/sys/kernel/kexec_loaded; echo 1 >m/sys/kernel/kexec_loaded
+| pkram: no jump is staged any more
+| 0
+
 Whoever opens one region in the next kernel has arrived in all of them: a kexec by hand with the same line makes nothing fresh.
 
 $ echo 3 >tree/a; rm -r m/run/systemd; echo one | pkram --sysroot m -r $loop put -q one; pkram --sysroot m unit restore -q x
