@@ -23,16 +23,55 @@ static int read_gz(struct pkram_ctx *ctx, const char *path, char **ret)
 	return r < 0 ? r : kexec_unpack(packed, len, CONFIG_MAX, ret, &len);
 }
 
-/* What a crash has left of one would read as a kernel without anything. */
+static bool has_line(const char *text, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (const char *p = text; (p = strstr(p, line)); p += n)
+		if ((p == text || p[-1] == '\n') && p[n] == '\n')
+			return true;
+	return false;
+}
+
+/*
+ * Whether it goes on to where it should: what a crash or a full disk has left of one would read as
+ * a kernel without the rest. Kernels end their menus by name since 5.3; the last one of all has
+ * been this one or that. Whoever writes a file by hand ends its last line at least.
+ */
+static bool is_whole(const char *text)
+{
+	static const char head[] = " Kernel Configuration\n";
+
+	size_t len = strlen(text);
+
+	if (!len || text[len - 1] != '\n' || !strstr(text, "CONFIG_"))
+		return false;
+	if (!strstr(text, head))
+		return true;
+	if (strstr(text, "\n# end of "))
+		return has_line(text, "# end of Kernel hacking");
+	return has_line(text, "# Kernel hacking") && has_line(text, "# Library routines");
+}
+
+/* One that is there and cannot be believed is named: what is found elsewhere may be another's. */
 static int read_text(struct pkram_ctx *ctx, const char *path, char **ret)
 {
 	_cleanup_free_ char *text = NULL;
-	int r = machine_read(ctx, path, &text, NULL);
+	struct pkram_ctx *quiet;
+	int r = ctx_quiet(ctx, &quiet);
 
 	if (r < 0)
 		return r;
-	if (!strstr(text, "CONFIG_"))
+	r = machine_read_text(quiet, path, &text);
+	pkram_unref(quiet);
+	if (r == -ENOENT || r == -ENOMEM)
+		return r;
+	if (r < 0 || !is_whole(text)) {
+		ctx_log_remedy(ctx, PKRAM_LOG_WARNING, "install the kernel's package anew",
+			       "%s is cut off, or no configuration of a kernel: it is passed over",
+			       path);
 		return -ENODATA;
+	}
 	*ret = TAKE_PTR(text);
 	return 0;
 }
@@ -42,16 +81,15 @@ static int read_beside(struct pkram_ctx *ctx, const struct kexec_kernel *k, char
 {
 	const char *slash = strrchr(k->kernel, '/');
 	const int dir = slash ? (int)(slash - k->kernel) + 1 : 0;
-	const char *const forms[] = { "/boot/config-", "/lib/modules/" };
-	char path[512];
-	int r;
+	char paths[3][512];
+	int r = -ENOENT;
 
-	snprintf(path, sizeof(path), "%.*sconfig-%s", dir, k->kernel, k->version);
-	r = read_text(ctx, path, ret);
-	for (size_t i = 0; r < 0 && i < ARRAY_SIZE(forms); i++) {
-		snprintf(path, sizeof(path), "%s%s%s", forms[i], k->version, i ? "/config" : "");
-		r = read_text(ctx, path, ret);
-	}
+	snprintf(paths[0], sizeof(paths[0]), "%.*sconfig-%s", dir, k->kernel, k->version);
+	snprintf(paths[1], sizeof(paths[1]), "/boot/config-%s", k->version);
+	snprintf(paths[2], sizeof(paths[2]), "/lib/modules/%s/config", k->version);
+	for (size_t i = 0; r < 0 && r != -ENOMEM && i < ARRAY_SIZE(paths); i++)
+		if (i != 1 || strcmp(paths[1], paths[0]) != 0)
+			r = read_text(ctx, paths[i], ret);
 	return r;
 }
 

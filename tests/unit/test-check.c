@@ -140,7 +140,7 @@ static void test_drivers(void **state)
 	      NULL);
 	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_BLK_DEV_PMEM=y\n");
 	finds(region, NULL, "drivers", PKRAM_CHECK_FAILS, "nd_e820, by its configuration", NULL);
-	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_BLK_DEV_PMEM=y\nCONFIG_X86_PMEM_LEGACY=y");
+	sysroot_text(s, "/boot/config-6.12.0", "CONFIG_BLK_DEV_PMEM=y\nCONFIG_X86_PMEM_LEGACY=y\n");
 	finds(region, NULL, "drivers", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_remove(s, "/boot/config-6.12.0");
 	finds(region, NULL, "drivers", PKRAM_CHECK_WARNING, "cannot tell whether", NULL);

@@ -355,6 +355,62 @@ static void test_config(void **state)
 	free(text);
 }
 
+/* As kernels have them since 5.3, and before. */
+static const char *const whole[] = {
+	"#\n# Automatically generated file; DO NOT EDIT.\n"
+	"# Linux/x86 6.12.1 Kernel Configuration\n#\nCONFIG_A=y\n\n"
+	"#\n# General setup\n#\nCONFIG_B=y\n# end of General setup\n\n"
+	"#\n# Kernel hacking\n#\nCONFIG_C=m\n# end of Kernel hacking\n",
+	"#\n# Automatically generated file; DO NOT EDIT.\n"
+	"# Linux/x86 4.19.0 Kernel Configuration\n#\nCONFIG_A=y\n\n"
+	"#\n# Kernel hacking\n#\nCONFIG_C=m\nCONFIG_B=y\n\n#\n# Library routines\n",
+};
+
+/* At whatever place it is cut off, what is behind it would be taken for not built in. */
+static void test_cut_config(void **state)
+{
+	static const char path[] = "/boot/config-6.9";
+	struct kexec_kernel k = { .kernel = (char *)"/k/vmlinuz-6.9", .version = (char *)"6.9" };
+	struct sysroot *s = *state;
+
+	sysroot_kernel(s, "/k/vmlinuz-6.9", "6.9");
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
+		for (size_t len = strlen(whole[i]); len > 0; len--) {
+			char *text = NULL;
+			int r;
+
+			sysroot_write(s, path, whole[i], len);
+			sysroot_forget(s);
+			r = kexec_config_read(s->ctx, &k, &text);
+			if (r != (len == strlen(whole[i]) ? 0 : -ENODATA))
+				fail_msg("%zu of %zu: %d", len, strlen(whole[i]), r);
+			assert_int_equal(!sysroot_logged(s, "config-6.9 is cut off"), r == 0);
+			free(text);
+		}
+}
+
+/* Neither waited for nor believed, and what is found elsewhere counts. */
+static void test_odd_config(void **state)
+{
+	static const char *const odd[] = { "mkfifo", "mkdir", "ln -s /dev/zero", "ln -s /dev/tty" };
+	struct kexec_kernel k = { .kernel = (char *)"/boot/vmlinuz-6.9", .version = (char *)"6.9" };
+	struct sysroot *s = *state;
+
+	sysroot_kernel(s, "/boot/vmlinuz-6.9", "6.9");
+	sysroot_text(s, "/lib/modules/6.9/config", "CONFIG_A=y\n");
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		_cleanup_free_ char *command = NULL, *text = NULL;
+
+		assert_true(asprintf(&command, "cd %s/boot && rm -rf config-6.9 && %s config-6.9",
+				     s->dir, odd[i]) > 0);
+		assert_int_equal(system(command), 0);
+		sysroot_forget(s);
+		assert_int_equal(kexec_config_read(s->ctx, &k, &text), 0);
+		assert_int_equal(kexec_config_get(text, "CONFIG_A"), 'y');
+		assert_true(sysroot_logged(s, "config-6.9 is cut off, or no conf") || i > 1);
+	}
+}
+
 /* --- images --- */
 
 /* A PE file with one section; `certificates`: bytes in its table. */
@@ -409,6 +465,7 @@ int main(void)
 		INITRD_TEST(test_damaged_initrd), INITRD_TEST(test_filled_initrd),
 		INITRD_TEST(test_refused_initrd), INITRD_TEST(test_configured_initrd),
 		INITRD_TEST(test_modules),
+		INITRD_TEST(test_cut_config), INITRD_TEST(test_odd_config),
 		INITRD_TEST(test_config), INITRD_TEST(test_image),
 	};
 
