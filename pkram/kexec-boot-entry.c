@@ -16,6 +16,7 @@ static void entry_done(struct boot_entry *e)
 	free(e->sort_key);
 	free(e->version);
 	free(e->kernel);
+	free(e->program);
 	free(e->initrd);
 	free(e->options);
 	*e = (struct boot_entry){ 0 };
@@ -87,6 +88,8 @@ static int entry_add(struct pkram_ctx *ctx, struct boot_entry *e, const char *ro
 		return entry_set(&e->version, strdup(value));
 	if (strcmp(key, "linux") == 0)
 		return entry_set(&e->kernel, entry_path(ctx, root, value));
+	if (strcmp(key, "uki") == 0 || strcmp(key, "efi") == 0)
+		return entry_set(&e->program, entry_path(ctx, root, value));
 	if (strcmp(key, "options") == 0)
 		return entry_add_options(e, value);
 	return strcmp(key, "initrd") == 0 ? entry_add_initrds(ctx, e, root, value) : 0;
@@ -139,6 +142,24 @@ static int entry_read(struct pkram_ctx *ctx, const char *root, const char *path,
 	return machine_read(ctx, path, &text, NULL) < 0 ? 0 : entry_parse(ctx, e, root, text);
 }
 
+/*
+ * A unified kernel image has a command line inside; any other program is started as it is. An entry
+ * whose program is not there is not shown.
+ */
+static int entry_take_program(struct pkram_ctx *ctx, struct boot_entry *e)
+{
+	_cleanup_(entry_done) struct boot_entry inside = { 0 };
+	int r;
+
+	if (e->kernel || !e->program || !machine_exists(ctx, e->program))
+		return 0;
+	r = boot_unified_read(ctx, e->program, &inside);
+	e->kernel = TAKE_PTR(e->program);
+	if (!e->options)
+		e->options = TAKE_PTR(inside.options);
+	return r;
+}
+
 /* A directory with the files of entries, all with the same ending. */
 struct place {
 	const char *dir, *tail;
@@ -146,7 +167,7 @@ struct place {
 };
 
 static int add_entry(struct pkram_ctx *ctx, const char *root, const struct place *at,
-		     const char *name, struct boot_entries *all)
+		     const char *name, bool programs, struct boot_entries *all)
 {
 	_cleanup_(entry_done) struct boot_entry e = { 0 };
 	size_t len = strlen(name), tail = strlen(at->tail);
@@ -162,6 +183,8 @@ static int add_entry(struct pkram_ctx *ctx, const char *root, const struct place
 	}
 	cut_boot_counter(&e);
 	r = at->unified ? boot_unified_read(ctx, path, &e) : entry_read(ctx, root, path, &e);
+	if (r == 0 && programs)
+		r = entry_take_program(ctx, &e);
 	if (r < 0 || !e.kernel)
 		return r;
 	r = array_grow(&all->v, &all->cap, all->n + 1, sizeof(*all->v));
@@ -174,7 +197,7 @@ static int add_entry(struct pkram_ctx *ctx, const char *root, const struct place
 }
 
 static int entries_read_dir(struct pkram_ctx *ctx, const char *root, const struct place *at,
-			    struct boot_entries *all)
+			    bool programs, struct boot_entries *all)
 {
 	char path[64];
 	struct dirent *d;
@@ -191,7 +214,7 @@ static int entries_read_dir(struct pkram_ctx *ctx, const char *root, const struc
 		return -ENOMEM;
 	}
 	while (r == 0 && (d = readdir(dir)))
-		r = add_entry(ctx, root, at, d->d_name, all);
+		r = add_entry(ctx, root, at, d->d_name, programs, all);
 	closedir(dir);
 	return r;
 }
@@ -218,17 +241,17 @@ static int menu_order(const void *pa, const void *pb)
 	return d ? d : kexec_version_compare(b->id, a->id);
 }
 
-int boot_entries_read(struct pkram_ctx *ctx, bool unified, struct boot_entries *all)
+int boot_entries_read(struct pkram_ctx *ctx, bool programs, struct boot_entries *all)
 {
 	static const char *const roots[] = { "/efi", "/boot/efi", "/boot" };
 	static const struct place files = { "/loader/entries", ".conf", false };
 	static const struct place images = { "/EFI/Linux", ".efi", true };
 
 	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
-		int r = entries_read_dir(ctx, roots[i], &files, all);
+		int r = entries_read_dir(ctx, roots[i], &files, programs, all);
 
-		if (r == 0 && unified)
-			r = entries_read_dir(ctx, roots[i], &images, all);
+		if (r == 0 && programs)
+			r = entries_read_dir(ctx, roots[i], &images, programs, all);
 		if (r < 0)
 			return r;
 	}

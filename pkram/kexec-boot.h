@@ -15,6 +15,7 @@ struct boot_entry {
 	char *id;		/* file name less its tail and the boot counter */
 	const char *tail;	/* ".conf", or ".efi" of a unified kernel image */
 	char *sort_key, *version, *kernel, *initrd, *options;
+	char *program;		/* of the firmware, where it names no kernel */
 	unsigned int initrds;
 	bool spent;		/* its boot counter has run out */
 };
@@ -25,8 +26,11 @@ struct boot_entries {
 	size_t n, cap;
 };
 
-/* `unified`: with the unified kernel images in their place, as systemd-boot has them. */
-int boot_entries_read(struct pkram_ctx *ctx, bool unified, struct boot_entries *ret);
+/*
+ * `programs`: also what the firmware starts, as systemd-boot has it: EFI programs that entries
+ * name, which are their kernels then, and the unified kernel images in their place.
+ */
+int boot_entries_read(struct pkram_ctx *ctx, bool programs, struct boot_entries *ret);
 void boot_entries_done(struct boot_entries *e);
 /* The first one whose id matches. */
 struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern);

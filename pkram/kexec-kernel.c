@@ -227,7 +227,8 @@ static int check_file(struct pkram_ctx *ctx, const char *what, const char *path)
 }
 
 /* The version is the header's, else the name's, else the name itself. */
-static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
+static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k,
+			enum kexec_image_kind *ret_kind)
 {
 	const char *slash = strrchr(k->kernel, '/'), *named = name_version(k->kernel);
 	struct kexec_image image;
@@ -238,13 +239,15 @@ static int read_version(struct pkram_ctx *ctx, struct kexec_kernel *k)
 	r = kexec_image_read(ctx, k->kernel, &image);
 	if (r < 0)
 		return log_error_errno(ctx, r, "kernel %s: %m", k->kernel);
+	*ret_kind = image.kind;
 	k->version = strdup(*image.version ? image.version :
 			    named ? named : slash ? slash + 1 : k->kernel);
 	return k->version ? 0 : -ENOMEM;
 }
 
-/* /vmlinuz of old has its /initrd.img. */
-static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, struct kexec_kernel *k)
+/* /vmlinuz of old has its /initrd.img; a unified kernel image has its own inside. */
+static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, enum kexec_image_kind kind,
+			 struct kexec_kernel *k)
 {
 	int r;
 
@@ -254,7 +257,7 @@ static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, struct kexec
 		k->initrd = strdup(initrd);
 		return k->initrd ? 0 : -ENOMEM;
 	}
-	if (k->initrd)
+	if (k->initrd || kind == KEXEC_IMAGE_UNIFIED)
 		return 0;
 	r = matching_initrd(ctx, k->kernel, k->version, &k->initrd);
 	if (r == -ENOENT && strcmp(k->kernel, "/vmlinuz") == 0 && is_file(ctx, "/initrd.img")) {
@@ -287,11 +290,12 @@ int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *i
 {
 	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
 	_cleanup_free_ char *running = NULL;
+	enum kexec_image_kind kind;
 	int r;
 
 	r = choose_kernel(ctx, kernel, &k);
 	if (r == 0)
-		r = read_version(ctx, &k);
+		r = read_version(ctx, &k, &kind);
 	if (r == 0) {
 		/*
 		 * What the loader says of its own choice does not hold for an initrd that was
@@ -299,7 +303,7 @@ int kexec_kernel_choose(struct pkram_ctx *ctx, const char *kernel, const char *i
 		 */
 		if (initrd)
 			free(TAKE_PTR(k.initrd));
-		r = choose_initrd(ctx, initrd, &k);
+		r = choose_initrd(ctx, initrd, kind, &k);
 	}
 	if (r == 0 && k.initrd)
 		r = check_file(ctx, "initrd", k.initrd);

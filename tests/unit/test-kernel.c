@@ -334,7 +334,9 @@ static void test_unified(void **state)
 		    "NAME=\"Debian\"\nVERSION_ID=\"13\"\nID=debian\n", "ro two\n");
 	sysroot_text(s, "/efi/EFI/Linux/other.efi", "MZ");
 	/* In the menu, which goes by what is inside of it. */
+	sysroot_forget(s);
 	expect(s, NULL, NULL, "/efi/EFI/Linux/deb-6.12.efi", NULL, "6.12.efi");
+	assert_false(sysroot_logged(s, "no initrd of its version"));
 	expect_line(s, "ro two");
 	put_unified(s, "/efi/EFI/Linux/deb-6.12.efi", "ID=debian\nVERSION_ID=5\n", "ro two");
 	expect_line(s, "ro one");
@@ -351,6 +353,32 @@ static void test_unified(void **state)
 	sysroot_write(s, "/efi/EFI/Linux/x+3-1.efi", "MZ", 2);
 	sysroot_text(s, "/efi/loader/loader.conf", "");
 	expect_line(s, "ro one");
+}
+
+/* What the firmware starts, named by entries. */
+static void test_program_entries(void **state)
+{
+	struct sysroot *s = *state;
+
+	sysroot_kernel(s, "/efi/6.1/linux", "6.1.0");
+	sysroot_text(s, "/efi/loader/entries/a.conf",
+		     "sort-key debian\nversion 6.1.0\nlinux /6.1/linux\noptions ro one\n");
+	put_unified(s, "/efi/x/6.12.efi", "ID=zzz\nVERSION_ID=1\n", "ro two");
+	sysroot_text(s, "/efi/loader/entries/b.conf",
+		     "sort-key debian\nversion 6.12.0\nuki /x/6.12.efi\n");
+	expect(s, NULL, NULL, "/efi/x/6.12.efi", NULL, "6.12.efi");
+	expect_line(s, "ro two");
+	sysroot_text(s, "/efi/loader/entries/b.conf", "sort-key debian\nversion 6.12.0\n"
+		     "efi /x/6.12.efi\noptions ro three\n");
+	expect_line(s, "ro three");
+	/* Some other program is not taken for the next entry's kernel. */
+	sysroot_text(s, "/efi/shellx64.efi", "MZ");
+	sysroot_text(s, "/efi/loader/entries/shell.conf", "efi /shellx64.efi\n");
+	sysroot_text(s, "/efi/loader/loader.conf", "default shell.conf\n");
+	expect(s, NULL, NULL, "/efi/shellx64.efi", NULL, "shellx64.efi");
+	/* GRUB shows entries with a kernel. */
+	sysroot_text(s, "/boot/grub2/grub.cfg", "");
+	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
 }
 
 static void test_grub_entries(void **state)
@@ -427,6 +455,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_grub, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_systemd_boot, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_unified, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_program_entries, sysroot_setup,
+						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub_entries, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_loader, sysroot_setup, sysroot_teardown),
 	};
