@@ -85,10 +85,10 @@ int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_
 
 	snprintf(dep, sizeof(dep), "/lib/modules/%.255s/modules.dep", version);
 	snprintf(builtin, sizeof(builtin), "/lib/modules/%.255s/modules.builtin", version);
-	r = machine_read(ctx, dep, &m.loadable, NULL);
+	r = machine_read_text(ctx, dep, &m.loadable);
 	if (r < 0)
 		return r;
-	r = machine_read(ctx, builtin, &m.builtin, NULL);
+	r = machine_read_text(ctx, builtin, &m.builtin);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	*ret = m;

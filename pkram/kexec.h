@@ -350,7 +350,7 @@ struct kexec_modules {
 
 enum kexec_module { KEXEC_MODULE_ABSENT, KEXEC_MODULE_LOADABLE, KEXEC_MODULE_BUILTIN };
 
-/* Of /lib/modules/VERSION. -ENOENT: not there. */
+/* Of /lib/modules/VERSION. -ENOENT: not there; other failures are logged. */
 int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_modules *ret);
 void kexec_modules_done(struct kexec_modules *m);
 enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *name);

@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <libkmod.h>
+#include <stdarg.h>
+#include <syslog.h>
 
 struct need {
 	bool pmem;	/* memory of a pmem bus without a device */
@@ -70,6 +72,37 @@ static int find_need(struct pkram_ctx *ctx, struct need *ret)
 		need.driver |= !devices[i].bound;
 	*ret = need;
 	return 0;
+}
+
+/* It complains to stderr by itself, of what is bad in files that nobody may need. */
+__attribute__((format(printf, 6, 0))) static void
+on_log(void *arg, int priority, const char *file, int line, const char *fn, const char *format,
+       va_list ap)
+{
+	struct pkram_ctx *ctx = arg;
+	_cleanup_free_ char *text = NULL;
+
+	(void)priority;
+	(void)file;
+	(void)line;
+	if (vasprintf(&text, format, ap) < 0) {
+		text = NULL;
+		return;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	pkram_log_debug(ctx, "libkmod: %s: %s", fn, text);
+}
+
+/* paths NULL: of this machine. */
+static struct kmod_ctx *new_kmod(struct pkram_ctx *ctx, const char *const *paths)
+{
+	struct kmod_ctx *kmod = kmod_new(NULL, paths);
+
+	if (!kmod)
+		return NULL;
+	kmod_set_log_fn(kmod, on_log, ctx);
+	kmod_set_log_priority(kmod, LOG_ERR);
+	return kmod;
 }
 
 static void load(struct pkram_ctx *ctx, struct kmod_ctx *kmod, const char *name)
@@ -173,7 +206,7 @@ int machine_load_modules(struct pkram_ctx *ctx)
 	r = find_need(ctx, &need);
 	if (r < 0 || !(need.pmem || need.soft || need.driver))
 		return r;
-	kmod = kmod_new(NULL, NULL);
+	kmod = new_kmod(ctx, NULL);
 	if (!kmod)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
@@ -188,7 +221,7 @@ int machine_load_modules(struct pkram_ctx *ctx)
 void machine_load_devdax(struct pkram_ctx *ctx)
 {
 	static const char *const names[] = { "dax_pmem", "device_dax" };
-	struct kmod_ctx *kmod = *ctx->sysroot ? NULL : kmod_new(NULL, NULL);
+	struct kmod_ctx *kmod = *ctx->sysroot ? NULL : new_kmod(ctx, NULL);
 
 	if (!kmod)
 		return;
@@ -229,7 +262,7 @@ bool machine_module_blacklisted(struct pkram_ctx *ctx, const char *name)
 	_cleanup_free_ char *run = machine_path(ctx, "/run/modprobe.d");
 	_cleanup_free_ char *lib = machine_path(ctx, "/lib/modprobe.d");
 	const char *paths[] = { etc, run, lib, NULL };
-	struct kmod_ctx *kmod = etc && run && lib ? kmod_new(NULL, paths) : NULL;
+	struct kmod_ctx *kmod = etc && run && lib ? new_kmod(ctx, paths) : NULL;
 	bool found = kmod && (config_has(kmod_config_get_blacklists(kmod), name) ||
 			      config_has(kmod_config_get_install_commands(kmod), name));
 

@@ -419,8 +419,7 @@ int check_drivers(struct check *c)
 	r = kexec_modules_read(c->ctx, c->kernel.version, &k.modules);
 	k.have_modules = r == 0;
 	if (r < 0 && r != -ENOENT)
-		return log_error_errno(c->ctx, r, "kernel %s: cannot look for its drivers: %m",
-				       c->kernel.version);
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
 		r = needs_driver(c, &drivers[i]) ? check_driver(c, &k, &drivers[i]) : 0;
 		if (r == -ENOMEM)

@@ -163,6 +163,8 @@ int main(int argc, char **argv)
 	signal(SIGIO, SIG_IGN);
 	/* Not LC_NUMERIC: JSON and messages have a point in their numbers. */
 	setlocale(LC_CTYPE, "");
+	/* libkmod reads its settings, and complains of them, before it can be told to whom. */
+	setenv("KMOD_LOG", "0", 0);
 	/* One write a line: in the kernel's log each is a message of its own. */
 	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 	code = flush_stdout(run(&cmd, argc, argv));

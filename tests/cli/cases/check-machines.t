@@ -241,4 +241,13 @@ $ checks | grep -E '/etc|^units|-> mend|start'
 | units        warning pkram@two.service does not run: what it is to keep will not be saved
 |                        -> systemctl start pkram@two.service
 |                        -> mend its file in /etc/pkram.d: 'pkram unit early-files' names the line
+
+What modprobe would pass over is passed over without a word; what is no list of modules is named.
+
+$ mkdir -p m/etc/modprobe.d; printf 'bad line\nblacklist nd_pmem\n' >m/etc/modprobe.d/x.conf; checks | grep -A1 'kmod\|blacklist'
+| drivers      warning the driver nd_pmem is on a blacklist: the region may have no device in the next system until somebody loads it
+|                        -> take it off /etc/modprobe.d
+$ mkdir m/lib/modules/6.1.0-41-amd64/modules.builtin; checks | grep -A1 '^drivers'
+| drivers      fails   /lib/modules/6.1.0-41-amd64/modules.builtin: not a file of text
+| nodes        ok      0 saved in this boot, 0 by an earlier one (stale)
 $ machine_end
