@@ -256,6 +256,16 @@ int usage_error(const struct cmd *cmd, const char *fmt, ...)
 	return EXIT_USAGE;
 }
 
+int check_file_word(const struct cmd *cmd, const char *word)
+{
+	if (!*word)
+		return usage_error(cmd, "an empty word is no FILE");
+	if (strcmp(word, "-") == 0)
+		return usage_error(cmd, "FILE has holes and is read in any order: it cannot be a "
+				   "stream (./- is a file of that name)");
+	return EXIT_DONE;
+}
+
 static void print_options(const struct option_row *rows, FILE *f)
 {
 	char left[64];

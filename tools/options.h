@@ -19,6 +19,9 @@ int parse_options(struct cmd *cmd, const struct option_row *own, bool stop, int 
 /* Prints "pkram: VERB: MESSAGE; see ..." and returns EXIT_USAGE. */
 int usage_error(const struct cmd *cmd, const char *fmt, ...) _printf_(2, 3);
 
+/* Whether it can be the FILE of a container, which is no stream; says the same where it cannot. */
+int check_file_word(const struct cmd *cmd, const char *word);
+
 void print_help(struct cmd *cmd, FILE *f);
 void print_verb_help(struct cmd *cmd, const struct verb *verb, FILE *f);
 

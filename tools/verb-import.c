@@ -17,11 +17,11 @@ static int run_import(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
 	struct pkram_transfer t;
-	int r;
+	int r = check_file_word(cmd, argv[0]);
 
 	(void)argc;
-	if (!*argv[0])
-		return usage_error(cmd, "an empty word is no FILE");
+	if (r != EXIT_DONE)
+		return r;
 	r = open_region(cmd, &region);
 	if (r < 0)
 		return exit_code(r);

@@ -42,10 +42,12 @@ $ mkdir dir; ln -s copy link; pkram export --force dir; pkram export --force lin
 ! pkram: link: is there, and no regular file
 ! pkram: region: is the region itself
 [1]
-$ pkram export no/where; pkram export ''; pkram export
+$ pkram export no/where; pkram export ''; pkram export; pkram export -; ls ./-
 ! pkram: no/where: cannot make a file beside it: No such file or directory
 ! pkram: export: an empty word is no FILE; see 'pkram export --help'
 ! pkram: export: FILE is missing; see 'pkram export --help'
+! pkram: export: FILE has holes and is read in any order: it cannot be a stream (./- is a file of that name); see 'pkram export --help'
+! ls: cannot access './-': No such file or directory
 [2]
 $ pkram export --json json | tail -n 9
 | {

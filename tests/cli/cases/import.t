@@ -52,8 +52,9 @@ $ touch m2/proc/vmcore; second import --force copy; sha256sum region >before; se
 $ second -r file:dump ls -n -o name
 | a
 | s
-$ pkram import --force
+$ pkram import --force; pkram import -
 ! pkram: import: FILE is missing; see 'pkram import --help'
+! pkram: import: FILE has holes and is read in any order: it cannot be a stream (./- is a file of that name); see 'pkram import --help'
 [2]
 
 What is no file of export is named, with what to do; the region stays as it is.
