@@ -3,7 +3,31 @@
  * The command line that reserves a planned region: with a word more, or, where the kernel would not
  * read that one when it places itself at random, with one range more in a word that is there.
  */
-#include "kexec.h"
+#include "kexec-memmap.h"
+
+static void on_finding(void *userdata, int priority, const char *reason, const char *remedy)
+{
+	const struct kexec_plan_advice *a = userdata;
+
+	if (!remedy)
+		ctx_log(a->ctx, priority, "%s", reason);
+	else
+		ctx_log_remedy(a->ctx, priority,
+			       a->remedy ? a->remedy :
+			       "change that in the boot loader's settings, reboot, and plan again",
+			       "%s", reason);
+}
+
+int kexec_plan_says(struct kexec_plan_advice *advice, struct pkram_ctx **ret)
+{
+	int r = ctx_quiet(advice->ctx, ret);
+
+	if (r < 0)
+		return r;
+	(*ret)->finding_fn = on_finding;
+	(*ret)->finding_userdata = advice;
+	return 0;
+}
 
 struct keeps {
 	struct kexec_keep *v;
@@ -115,8 +139,14 @@ static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 {
 	size_t n;
 	char *line;
-	int r = kexec_command_line(ctx, p->line, NULL, NULL, &line);
+	struct kexec_plan_advice advice = { .ctx = ctx };
+	struct pkram_ctx *says;
+	int r = kexec_plan_says(&advice, &says);
 
+	if (r < 0)
+		return r;
+	r = kexec_command_line(says, p->line, NULL, NULL, &line);
+	pkram_unref(says);
 	if (r < 0)
 		return r;
 	free(p->line);
@@ -130,47 +160,83 @@ static int fits_line(struct pkram_ctx *ctx, struct kexec_plan *p)
 	return -E2BIG;
 }
 
-/* Where no word can be made longer; *ret_n: of how many. */
-static bool all_fixed(const struct kexec_plan_machine *m, unsigned int *ret_n)
+static unsigned int count_words(const char *line)
 {
-	const char *line = m->line;
+	return kexec_kaslr_read(line).words;
+}
+
+/* Where no word can be made longer. */
+static bool all_fixed(const struct kexec_plan_machine *m)
+{
 	struct kexec_word w;
 
-	*ret_n = 0;
-	while (kexec_param_next(&line, &w))
-		*ret_n += kexec_word_named(&w, "memmap");
-	return *ret_n && m->settings && !last_memmap(m->line, m->settings, NULL, &w);
+	return count_words(m->line) && m->settings &&
+	       !last_memmap(m->line, m->settings, NULL, &w);
+}
+
+/* Whether nokaslr would do. */
+static bool nokaslr_helps(struct pkram_ctx *quiet, const char *line, const char *word,
+			  const struct keeps *keeps, struct kexec_plan *p)
+{
+	char words[KEXEC_MEMMAP_TEXT + 16];
+	int r;
+
+	snprintf(words, sizeof(words), "nokaslr %s", word);
+	r = add_word(quiet, line, words, keeps, p);
+	forget_line(p);
+	return r == 0;
 }
 
 /* Says why that is the result. */
-static int explain(struct pkram_ctx *ctx, int r, const struct kexec_plan_machine *m,
-		   const char *word, const struct keeps *keeps, struct kexec_plan *p)
+static int explain(struct pkram_ctx *ctx, struct pkram_ctx *quiet, int r,
+		   const struct kexec_plan_machine *m, const char *word, const struct keeps *keeps,
+		   struct kexec_plan *p)
 {
-	unsigned int n;
+	struct kexec_plan_advice advice = { .ctx = ctx };
+	struct pkram_ctx *says;
 
-	if (r != -EUCLEAN || !all_fixed(m, &n))
-		return add_word(ctx, m->line, word, keeps, p);
-	pkram_log_refusal(ctx, "set them there, joined with commas, or nokaslr, and reboot first",
-			  "behind %u memmap= words the kernel may not read one more when it places "
-			  "itself at random, and the boot loader's settings do not have those: "
-			  "none can be made longer", n);
-	return -EUCLEAN;
+	if (r == -EUCLEAN && all_fixed(m)) {
+		pkram_log_refusal(ctx, "set them there, joined with commas, or nokaslr, and reboot "
+				  "first",
+				  "behind %u memmap= words the kernel may not read one more when "
+				  "it places itself at random, and the boot loader's settings do "
+				  "not have those: none can be made longer", count_words(m->line));
+		return -EUCLEAN;
+	}
+	if (r == -EUCLEAN && nokaslr_helps(quiet, m->line, word, keeps, p))
+		advice.remedy = "set nokaslr in the boot loader's settings, reboot, and plan again";
+	r = kexec_plan_says(&advice, &says);
+	if (r < 0)
+		return r;
+	r = add_word(says, m->line, word, keeps, p);
+	pkram_unref(says);
+	return r;
 }
 
+/* A fifth word holds with nokaslr only, and that may go one day: a longer one holds by itself. */
 static int make_line(struct pkram_ctx *ctx, struct pkram_ctx *quiet,
 		     const struct kexec_plan_machine *m, const struct kexec_memmap *e,
 		     const struct keeps *keeps, struct kexec_plan *p)
 {
 	const char *line = m->line;
+	bool full = count_words(line) >= KASLR_RANGES;
 	char word[KEXEC_MEMMAP_TEXT];
 	int r;
 
 	kexec_memmap_word(e, word);
-	r = add_word(quiet, line, word, keeps, p);
+	r = full ? -EUCLEAN : add_word(quiet, line, word, keeps, p);
 	if (r == -EUCLEAN)
 		r = join_line(quiet, line, m->settings, word + strlen("memmap="), keeps, p);
+	if (r == -EUCLEAN && full) {
+		r = add_word(quiet, line, word, keeps, p);
+		if (r == 0)
+			pkram_log_warning(ctx, "the command line then has %u memmap= words: the "
+					  "kernel keeps clear of all of them only as long as it "
+					  "does not place itself at random (nokaslr)",
+					  count_words(p->line));
+	}
 	if (r < 0 && r != -ENOMEM)
-		r = explain(ctx, r, m, word, keeps, p);
+		r = explain(ctx, quiet, r, m, word, keeps, p);
 	if (r == 0)
 		r = fits_line(ctx, p);
 	if (r == 0)

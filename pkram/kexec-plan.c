@@ -486,9 +486,14 @@ int kexec_plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 {
 	_cleanup_(kexec_memmaps_done) struct kexec_memmaps maps = { 0 };
 	struct kexec_plan p = { .node = -1 };
-	int r;
+	struct kexec_plan_advice advice = { .ctx = ctx };
+	struct pkram_ctx *says;
+	int r = kexec_plan_says(&advice, &says);
 
-	r = kexec_memmaps_parse(ctx, m->line, &maps);
+	if (r < 0)
+		return r;
+	r = kexec_memmaps_parse(says, m->line, &maps);
+	pkram_unref(says);
 	if (r == 0 && maps.exactmap)
 		r = log_error_errno(ctx, -EOPNOTSUPP,
 				    "memmap=exactmap on the command line replaces the firmware's "

@@ -201,6 +201,15 @@ int kexec_plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 	       const struct kexec_plan_wish *wish, struct kexec_plan *ret);
 void kexec_plan_done(struct kexec_plan *p);
 /*
+ * A context for what speaks of a jump: it says the same to `ctx`, with what helps who plans: not
+ * the options of 'pkram kexec', but the boot loader's settings. `remedy` NULL: to change that.
+ */
+struct kexec_plan_advice {
+	struct pkram_ctx *ctx;
+	const char *remedy;
+};
+int kexec_plan_says(struct kexec_plan_advice *advice, struct pkram_ctx **ret);
+/*
  * The machine's line with the region on it, every region of `maps` (its own) still safe: sets word,
  * extends, line and kaslr_off (kexec-plan-line.c). Failures as above.
  */

@@ -12,6 +12,7 @@ struct next {
 	struct kexec_memmaps set;	/* of the settings */
 	FILE *append;			/* words that do not run yet */
 	struct pkram_ctx *ctx;
+	struct pkram_ctx *says;		/* to it, with what helps who plans */
 };
 
 static bool on_line(const char *line, const struct kexec_word *w)
@@ -114,7 +115,7 @@ static int compose(struct next *n, char **ret)
 	r = put_settings(n);
 	if (fclose(n->append) != 0)
 		return -ENOMEM;
-	return r == 0 ? kexec_command_line(n->ctx, base, append, NULL, ret) : r;
+	return r == 0 ? kexec_command_line(n->says, base, append, NULL, ret) : r;
 }
 
 int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_line,
@@ -123,10 +124,14 @@ int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_lin
 	static const char here[] = "the running command line",
 			  there[] = "the boot loader's settings, as a kernel gets them";
 	_cleanup_free_ char *running = NULL, *settings = NULL;
+	struct kexec_plan_advice advice = { .ctx = ctx };
 	struct kexec_memmaps now = { 0 };
 	struct next n = { .ctx = ctx };
-	int r = kexec_command_line(ctx, NULL, NULL, NULL, &running);
+	int r = kexec_plan_says(&advice, &n.says);
 
+	if (r < 0)
+		return r;
+	r = kexec_command_line(n.says, NULL, NULL, NULL, &running);
 	if (r == 0)
 		r = read_memmaps(ctx, running, here, &now);
 	kexec_memmaps_done(&now);
@@ -145,5 +150,6 @@ int op_plan_next(struct pkram_ctx *ctx, enum kexec_loader loader, char **ret_lin
 		r = 0;
 	}
 	kexec_memmaps_done(&n.set);
+	pkram_unref(n.says);
 	return r;
 }

@@ -111,7 +111,12 @@ static void test_places(void **state)
 		  "memmap=\"1M$11G,1M$12G,1G!4G\"", "memmap=\"1M$11G,1M$12G\"" },
 		{ 32 * GIB, GIB, '!',
 		  "nokaslr memmap=1M$9G memmap=1M$10G memmap=1M$11G memmap=1M$12G", 0,
+		  "memmap=1M$12G,1G!4G", "memmap=1M$12G" },
+		{ 32 * GIB, GIB, '!', "nokaslr memmap=1M$9G memmap=1M$10G memmap=1M$11G", 0,
 		  "memmap=1G!4G", NULL },
+		{ 32 * GIB, GIB, '!',
+		  "memmap=1M$9G,1M$10G,1M$11G,1M$12G,1M$13G memmap=1M$14G memmap=1M$15G "
+		  "memmap=1M$16G", 0, "memmap=1M$16G,1G!4G", "memmap=1M$16G" },
 		{ 32 * GIB, GIB, '!',
 		  "memmap=1M$9G memmap=1M$10G memmap=1M$11G memmap=1G%12G-1+0xefffffff", 0,
 		  "memmap=1G%12G-1+0xefffffff,1G!4G", "memmap=1G%12G-1+0xefffffff" },
@@ -165,6 +170,23 @@ static void test_line(void **state)
 	assert_null(s->log);
 }
 
+/* Where no word can be made longer, a fifth one that holds with nokaslr is said to. */
+static void test_fifth(void **state)
+{
+	struct kexec_plan_wish wish = { GIB, '!', -1, PMEM_PAGES };
+	struct sysroot *s = *state;
+	struct kexec_plan p;
+	struct machine x;
+
+	machine_pc(&x, 32 * GIB,
+		   "nokaslr memmap=1M$9G memmap=1M$10G memmap=1M$11G memmap=1M$12G");
+	x.m.settings = "";
+	assert_int_equal(kexec_plan(s->ctx, &x.m, &wish, &p), 0);
+	assert_string_equal(p.word, "memmap=1G!4G");
+	assert_true(sysroot_logged(s, "then has 5 memmap= words: the kernel"));
+	kexec_plan_done(&p);
+}
+
 static void expect_failure(struct sysroot *s, const char *line, int want, const char *says)
 {
 	struct kexec_plan_wish wish = { GIB, '!', -1, PMEM_PAGES };
@@ -175,6 +197,9 @@ static void expect_failure(struct sysroot *s, const char *line, int want, const 
 	machine_pc(&x, 16 * GIB, line);
 	assert_int_equal(kexec_plan(s->ctx, &x.m, &wish, &p), want);
 	if (!sysroot_logged(s, says))
+		fail_msg("%s: %s", line, s->log);
+	/* It has none of them. */
+	if (sysroot_logged(s, "--command-line") || sysroot_logged(s, "--append"))
 		fail_msg("%s: %s", line, s->log);
 	assert_int_equal(p.node, 77);
 }
@@ -187,8 +212,12 @@ static void test_failures(void **state)
 	expect_failure(s, "memmap=1Gx", -EINVAL, "not understood");
 	expect_failure(s, "memmap=exactmap memmap=8G@1M", -EOPNOTSUPP, "exactmap");
 	expect_failure(s, "efi_fake_mem=1G@8G:0x40000", -EUCLEAN, "efi_fake_mem");
+	expect_failure(s, "efi_fake_mem=1G@8G:0x40000", -EUCLEAN,
+		       "change that in the boot loader's settings, reboot");
 	expect_failure(s, "memmap=16M@9G memmap=16M@10G memmap=16M@11G memmap=16M@12G memmap=1M@1G",
 		       -EUCLEAN, "6 memmap= words");
+	expect_failure(s, "memmap=16M@9G memmap=16M@10G memmap=16M@11G memmap=16M@12G memmap=1M@1G",
+		       -EUCLEAN, "set nokaslr in the boot loader's settings");
 	expect_failure(s, "a=\"b", -EINVAL, "quote that is not closed");
 	memset(line + 2, 'y', 2040);
 	expect_failure(s, line, -E2BIG, "bytes");
@@ -560,6 +589,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_places, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_line, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_fifth, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_failures, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_system, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_boot, sysroot_setup, sysroot_teardown),

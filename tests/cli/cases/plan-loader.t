@@ -321,7 +321,8 @@ $ pkram plan --sysroot m 256M
 [1]
 $ echo 'GRUB_CMDLINE_LINUX="memmap=1M\\\$1072M,1M\\\$1088M"' >m/etc/default/grub
 $ pkram plan --sysroot m 256M | grep -E 'Word|Instead'
-| Word       memmap=256M!1152M
+| Word       memmap=1M$1072M,1M$1088M,256M!1152M
+| Instead of memmap=1M$1072M,1M$1088M
 ! pkram: memmap=1M$1072M,1M$1088M is set for the next boot already, and stays
 $ echo 'GRUB_CMDLINE_LINUX="memmap=64M!1152M mem=2G cma=64M@1280M"' >m/etc/default/grub; echo root=x >m/proc/cmdline
 $ pkram plan --sysroot m 64M | grep -E 'Word|Left'
