@@ -62,7 +62,8 @@ static bool has_nokaslr(const char *line)
 
 struct kexec_kaslr kexec_kaslr_read(const char *line)
 {
-	struct kexec_kaslr k = { .limit = UINT64_MAX, .off = has_nokaslr(line) };
+	bool nokaslr = has_nokaslr(line);
+	struct kexec_kaslr k = { .limit = UINT64_MAX, .nokaslr = nokaslr, .off = nokaslr };
 	struct kexec_word w;
 	bool reading = true;
 

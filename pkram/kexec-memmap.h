@@ -30,6 +30,7 @@ struct kexec_kaslr {
 	unsigned int n;
 	unsigned int words;	/* separate memmap= words on the line */
 	uint64_t limit;		/* it goes no higher */
+	bool nokaslr;		/* the word is there */
 	bool off;		/* the kernel stays where kexec put it */
 };
 

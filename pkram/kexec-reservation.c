@@ -498,3 +498,38 @@ int kexec_check_reservations(struct pkram_ctx *ctx, const char *line, const stru
 {
 	return kexec_check_lines(ctx, line, line, keep, n);
 }
+
+/* --- kernels of old --- */
+
+static bool is_before(const char *version, const char *other)
+{
+	return kexec_version_compare(version, other) < 0;
+}
+
+/*
+ * Up to 4.7 the kernel goes no higher than 1 GiB, and from 4.8 on anywhere; from 4.11 on it keeps
+ * clear of the last memmap= word, and from 4.13 on of more than one.
+ */
+int kexec_check_old_kernel(struct pkram_ctx *ctx, const char *version, const char *config,
+			   const char *given, const struct kexec_keep *keep, size_t n)
+{
+	static const char *const why[] = { "one before 4.11, which reads no memmap= word",
+					   "one before 4.13, which reads the last memmap= word" };
+	struct kexec_kaslr k = kexec_kaslr_read(given);
+	bool reads_last = !is_before(version, "4.11"), low = is_before(version, "4.8");
+	int r = 0;
+
+	if (k.nokaslr || !is_before(version, "4.13") || (reads_last && k.words < 2) ||
+	    (config && kexec_config_denies(config, "CONFIG_RANDOMIZE_BASE")))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (!keep[i].kind || (low && keep[i].phys >= GIB))
+			continue;
+		pkram_log_refusal(ctx, "add nokaslr to the line: pkram kexec --append nokaslr",
+				  "%s: the next kernel, %s, is %s when it places itself at random, "
+				  "and may do so inside it",
+				  keep[i].what, version, why[reads_last]);
+		r = -EUCLEAN;
+	}
+	return r;
+}

@@ -142,6 +142,10 @@ int kexec_check_reservations(struct pkram_ctx *ctx, const char *line, const stru
 int kexec_check_lines(struct pkram_ctx *ctx, const char *given, const char *read,
 		      const struct kexec_keep *keep, size_t n);
 
+/* What kernels before 4.13 do beyond that; config NULL: not known. Failures as above. */
+int kexec_check_old_kernel(struct pkram_ctx *ctx, const char *version, const char *config,
+			   const char *given, const struct kexec_keep *keep, size_t n);
+
 /* --- planning a reservation (kexec-plan.c) --- */
 
 struct kexec_plan_machine {

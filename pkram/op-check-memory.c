@@ -106,9 +106,12 @@ int check_reservation(struct check *c)
 {
 	int k = kexec_check_lines(c->ctx, c->line, c->read, c->keep, c->all.n);
 	int b = kexec_check_bootconfig(c->ctx, c->kernel.initrd, c->config, c->read);
+	int o = !c->kernel.version ? 0 :
+		kexec_check_old_kernel(c->ctx, c->kernel.version, c->config, c->line, c->keep,
+				       c->all.n);
 	int e = check_encryption(c);
 
-	k = k ? k : b ? b : e;
+	k = k ? k : b ? b : o ? o : e;
 	if (k == 0)
 		check_note(c, "the next command line keeps the memory of %zu container%s",
 			   c->all.n, plural(c->all.n));

@@ -299,6 +299,24 @@ static void test_memory(void **state)
 	pkram_region_close(region);
 }
 
+static void test_old_kernel(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o),
+					 .kernel = "/boot/vmlinuz-4.9.0" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct pkram_check_list *list;
+
+	sysroot_kernel(s, "/boot/vmlinuz-4.9.0", "4.9.0");
+	finds(region, &o, "reservation", PKRAM_CHECK_FAILS,
+	      "the next kernel, 4.9.0, is one before 4.11", "--append nokaslr");
+	o.append = "nokaslr";
+	list = look(region, &o);
+	expect(list, "reservation", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_check_list_free(list);
+	pkram_region_close(region);
+}
+
 /* A kernel may add words of its own, and read more behind its initrd. */
 static void test_built_in(void **state)
 {
@@ -718,6 +736,7 @@ int main(void)
 		CHECK_TEST(test_initrd),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
+		CHECK_TEST(test_old_kernel),
 		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
 		CHECK_TEST(test_units),

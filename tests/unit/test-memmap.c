@@ -594,6 +594,44 @@ static void test_against_model(void **state)
 	assert_true(t.accepted * 2 > t.safe);
 }
 
+/* Kernels that read less of the line before they place themselves. */
+static void test_old_kernels(void **state)
+{
+	static const struct {
+		const char *version, *config, *line, *why;
+	} cases[] = {
+		{ "4.9.0-19-amd64", NULL, "memmap=1G!4G", "reads no memmap= word" },
+		{ "4.10.17", NULL, "memmap=1G!4G", "reads no memmap= word" },
+		{ "4.9.0", "# CONFIG_RANDOMIZE_BASE is not set\n", "memmap=1G!4G", NULL },
+		{ "4.9.0", "CONFIG_RANDOMIZE_BASE=y\n", "memmap=1G!4G", "next kernel, 4.9.0, is" },
+		{ "4.9.0", NULL, "memmap=1G!4G nokaslr", NULL },
+		{ "4.9.0", NULL, "memmap=1G!4G,1M$9G,1M$10G,1M$11G,1M$12G", "reads no" },
+		{ "4.4.0-210-generic", NULL, "memmap=1G!4G", NULL },
+		{ "4.11.12", NULL, "memmap=1G!4G", NULL },
+		{ "4.12.14-120-default", NULL, "memmap=1G!4G memmap=1M$9G", "reads the last" },
+		{ "4.13.0", NULL, "memmap=1G!4G memmap=1M$9G", NULL },
+		{ "6.12.1", NULL, "memmap=1G!4G", NULL },
+		{ "vmlinuz", NULL, "memmap=1G!4G", NULL },
+	};
+	struct kexec_keep high = { "a", 4 * GIB, GIB, '!' }, low = { "b", 512 * MIB, MIB, '!' };
+	struct sysroot *s = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int r;
+
+		sysroot_forget(s);
+		r = kexec_check_old_kernel(s->ctx, cases[i].version, cases[i].config,
+					   cases[i].line, &high, 1);
+		if (r != (cases[i].why ? -EUCLEAN : 0) ||
+		    (cases[i].why && !sysroot_logged(s, cases[i].why)))
+			fail_msg("%s: %d %s", cases[i].version, r, s->log);
+	}
+	assert_int_equal(kexec_check_old_kernel(s->ctx, "4.4.0", NULL, "memmap=1M!512M", &low, 1),
+			 -EUCLEAN);
+	high.kind = 0;
+	assert_int_equal(kexec_check_old_kernel(s->ctx, "4.9.0", NULL, "ro", &high, 1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,6 +641,7 @@ int main(void)
 						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_length, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_two_lines, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_old_kernels, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_against_model, sysroot_setup,
 						sysroot_teardown),
 	};
