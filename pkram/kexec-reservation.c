@@ -215,7 +215,7 @@ static int check_kaslr(struct pkram_ctx *ctx, const struct kexec_kaslr *k,
 	return -EUCLEAN;
 }
 
-/* SIZE@START anywhere in a value: crashkernel=, cma=, ... */
+/* SIZE@START anywhere in a value: crashkernel=, cma=, ...; or @START:SIZE, of trace_instance=. */
 static int each_fixed_range(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
 {
 	const char *end = w->value + w->value_len, *at;
@@ -232,7 +232,9 @@ static int each_fixed_range(const struct kexec_word *w, kexec_reach_fn fn, void 
 		if (!span_take_size(&right, &start) ||
 		    (right.len && (isalnum((unsigned char)*right.p) || *right.p == '.')))
 			continue;
-		if (!span_take_size(&left, &size))
+		right = right.len && *right.p == ':' ? (struct span){ right.p + 1, right.len - 1 } :
+						       left;
+		if (!span_take_size(&right, &size))
 			size = 0;
 		r = fn(arg, w, start, size);
 	}
@@ -288,6 +290,19 @@ static int each_device(const struct kexec_word *w, bool absolute, kexec_reach_fn
 	return r;
 }
 
+/* The registers of a serial line, as ADDRESS between commas; its speed is no such number. */
+static int each_console(const struct kexec_word *w, kexec_reach_fn fn, void *arg)
+{
+	struct span list = { w->value, w->value_len }, one;
+	uint64_t start;
+	int r = 0;
+
+	while (r == 0 && span_next_entry(&list, &one))
+		if (span_take_size(&one, &start) && !one.len && start >= MIB * 16)
+			r = fn(arg, w, start, 4 * KIB);
+	return r;
+}
+
 /* Drivers that write to an address they are given. */
 static int each_address(const char *line, const struct kexec_word *w, kexec_reach_fn fn, void *arg)
 {
@@ -300,6 +315,9 @@ static int each_address(const char *line, const struct kexec_word *w, kexec_reac
 		return each_device(w, false, fn, arg);
 	if (kexec_word_named(w, "slram") || kexec_word_named(w, "slram.map"))
 		return each_device(w, true, fn, arg);
+	if (kexec_word_named(w, "earlycon") || kexec_word_named(w, "earlyprintk") ||
+	    kexec_word_named(w, "console"))
+		return each_console(w, fn, arg);
 	return 0;
 }
 

@@ -306,15 +306,16 @@ static int check_initrd_driver(struct check *c, const struct driver *d)
 
 /* --- drivers that are there, and are kept away --- */
 
+#define OF_LINE "leave it out with --command-line"
+#define OF_KERNEL "it is built into the kernel: choose another one with --kernel"
+
 /* Whether the kernel reads a word that forbids it: refused then. `of`: the driver that needs it. */
 static bool forbids(struct check *c, const char *word, const char *name, const char *of)
 {
 	if (!kexec_line_lists(c->read, word, name))
 		return false;
 	pkram_log_refusal(c->ctx,
-			  kexec_line_lists(c->line, word, name) ?
-				  "leave it out with --command-line" :
-				  "it is built into the kernel: choose another one with --kernel",
+			  kexec_line_lists(c->line, word, name) ? OF_LINE : OF_KERNEL,
 			  "%s= on the next command line forbids %s%s%s", word, name,
 			  strcmp(name, of) == 0 ? "" : ", without which there is no ",
 			  strcmp(name, of) == 0 ? "" : of);
@@ -332,12 +333,55 @@ static bool forbids_initcall(struct check *c, const struct driver *d, bool built
 	return !builtin && forbids(c, word, "init_module", d->module);
 }
 
+/* A word of the line that keeps all modules away. */
+static bool ends_modules(const struct kexec_word *w)
+{
+	/* Both kinds of separators will do. */
+	static const char sysctl[] = "sysctl.kernel.modules_disabled";
+
+	if (kexec_word_named(w, "nomodule"))
+		return !w->value || kexec_word_lists(w, "1") || kexec_word_lists(w, "y") ||
+		       kexec_word_lists(w, "Y") || kexec_word_lists(w, "on");
+	if (w->name_len != sizeof(sysctl) - 1 || !kexec_word_lists(w, "1"))
+		return false;
+	for (size_t i = 0; i < w->name_len; i++)
+		if (w->name[i] != sysctl[i] && (w->name[i] != '/' || sysctl[i] != '.'))
+			return false;
+	return true;
+}
+
+static bool ends_acpi(const struct kexec_word *w)
+{
+	return kexec_word_named(w, "acpi") && kexec_word_lists(w, "off");
+}
+
+/* Whether there is such a word: refused then. `what`: that it keeps away, and the driver needs. */
+static bool forbids_all(struct check *c, bool (*is_such)(const struct kexec_word *w),
+			const char *what, const struct driver *d)
+{
+	const char *line = c->read;
+	struct kexec_word w;
+
+	while (kexec_param_next(&line, &w))
+		if (is_such(&w)) {
+			pkram_log_refusal(c->ctx,
+					  kexec_line_find(c->line, w.raw, w.raw_len, NULL) ?
+						  OF_LINE : OF_KERNEL,
+					  "%.*s on the next command line forbids %s, without which "
+					  "there is no %s", (int)w.raw_len, w.raw, what, d->module);
+			return true;
+		}
+	return false;
+}
+
 static bool forbids_module(struct check *c, const struct kexec_modules *m, const struct driver *d)
 {
 	static const char word[] = "module_blacklist";
 	char needed[KEXEC_MODULE_NAME];
 	const char *at = NULL;
 
+	if (forbids_all(c, ends_modules, "all modules", d))
+		return true;
 	if (forbids(c, word, d->module, d->module))
 		return true;
 	while (kexec_modules_needs(m, d->module, &at, needed))
@@ -355,8 +399,7 @@ static void warn_blacklists(struct check *c, const struct driver *d)
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (kexec_line_lists(c->read, words[i], d->module))
-			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
-				       "leave it out with --command-line",
+			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, OF_LINE,
 				       "the driver %s is on a blacklist, by %s= on the next "
 				       "command line: the region may have no device in the next "
 				       "%s until somebody loads it",
@@ -399,7 +442,8 @@ static int check_driver(struct check *c, const struct known *k, const struct dri
 	bool builtin = config == 'y' ||
 		       (k->have_modules &&
 			kexec_modules_find(&k->modules, d->module) == KEXEC_MODULE_BUILTIN);
-	bool forbidden = forbids_initcall(c, d, builtin);
+	bool forbidden = forbids_initcall(c, d, builtin) ||
+			 (d->nfit && !d->pmem && forbids_all(c, ends_acpi, "ACPI", d));
 	int r = 0;
 
 	if (!builtin) {

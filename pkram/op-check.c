@@ -140,12 +140,12 @@ void check_note(struct check *c, const char *fmt, ...)
 
 /* --- the table --- */
 
-static bool names_jump(const char *line)
+static bool names(const char *line, const char *word)
 {
 	struct kexec_word w;
 
 	while (kexec_param_next(&line, &w))
-		if (kexec_word_named(&w, "pkram.jump"))
+		if (kexec_word_named(&w, word))
 			return true;
 	return false;
 }
@@ -166,7 +166,13 @@ static int check_command_line(struct check *c)
 				  "newline in it");
 		return -EUCLEAN;
 	}
-	if (!names_jump(c->read)) {
+	if (names(c->read, "elfcorehdr")) {
+		pkram_log_refusal(c->ctx, "leave it out with --command-line",
+				  "with elfcorehdr= on the next command line the kernel takes "
+				  "itself for one after a crash: it restores nothing");
+		return -EUCLEAN;
+	}
+	if (!names(c->read, "pkram.jump")) {
 		pkram_log_refusal(c->ctx, "choose one with --kernel that reads its line",
 				  "kernel %s is built to pass over the line that it is given: it "
 				  "would not know of the jump",

@@ -181,6 +181,14 @@ static void test_forbidden(void **state)
 		{ "initcall_blacklist=dax_pmem_init,hmem_init", true, false, NULL },
 		{ "initcall_blacklist=register_e820_pmems", true, false, NULL },
 		{ "-- initcall_blacklist=register_e820_pmem", true, false, NULL },
+		{ "nomodule", false, true, "nomodule on the next command line forbids" },
+		{ "nomodule=1", false, true, "all modules, without which there is no nd_e820" },
+		{ "nomodule", true, false, NULL },
+		{ "nomodule=n nomodules", false, false, NULL },
+		{ "sysctl.kernel.modules_disabled=1", false, true, "all modules" },
+		{ "sysctl/kernel/modules_disabled=1", false, true, "all modules" },
+		{ "sysctl.kernel.modules_disabled=0", false, false, NULL },
+		{ "acpi=off", false, false, NULL },
 		{ "modprobe.blacklist=nd_pmem", false, false, "next system until" },
 		{ "modprobe.blacklist=nd_pmem,nd_e820", true, false, NULL },
 		{ "rd.driver.blacklist=nd-e820", false, false, "next initrd until" },
@@ -296,6 +304,41 @@ static void test_memory(void **state)
 	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "on the running command line only",
 	      "same mem_encrypt=");
 	finds(region, NULL, "reservation", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_region_close(region);
+}
+
+/* Memory that is found by its ACPI table. */
+static void test_without_acpi(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o), .command_line = "ro acpi=ht" };
+	struct sysroot *s = *state;
+	struct pkram_region *region;
+	struct pkram_check_list *list;
+
+	sysroot_text(s, "/sys/devices/platform/e820_pmem/ndbus0/provider", "ACPI.NFIT\n");
+	sysroot_text(s, "/lib/modules/6.12.0/modules.dep", "kernel/nfit.ko:\nkernel/nd_pmem.ko:\n");
+	region = open_region(s);
+	list = look(region, &o);
+	expect(list, "drivers", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_check_list_free(list);
+	o.command_line = "ro acpi=off";
+	list = look(region, &o);
+	expect(list, "drivers", PKRAM_CHECK_FAILS, "acpi=off on the next command line forbids ACPI",
+	       "leave it out");
+	pkram_check_list_free(list);
+	pkram_region_close(region);
+}
+
+static void test_crash_line(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o), .append = "elfcorehdr=1G" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	finds(region, &o, "command-line", PKRAM_CHECK_FAILS, "elfcorehdr= on the next",
+	      "leave it out");
+	o.append = "x=elfcorehdr -- elfcorehdr=1G";
+	finds(region, &o, "command-line", PKRAM_CHECK_OK, NULL, NULL);
 	pkram_region_close(region);
 }
 
@@ -736,6 +779,8 @@ int main(void)
 		CHECK_TEST(test_initrd),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
+		CHECK_TEST(test_without_acpi),
+		CHECK_TEST(test_crash_line),
 		CHECK_TEST(test_old_kernel),
 		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
