@@ -170,6 +170,7 @@ struct run {
 	kexec_entry_fn fn;
 	void *arg;
 	uint64_t left;	/* bytes that may still be unpacked */
+	bool has_init;	/* what the kernel starts: whatever is behind that does less harm */
 	struct kexec_unpacked *ret;
 };
 
@@ -311,8 +312,10 @@ static int read_entries(struct run *u, struct kexec_entry *r)
 			return 0;
 		k = check_header(u, r->archive, got);
 		path = k == 0 ? u->l.archive_entry_pathname(r->entry) : NULL;
-		if (path)
-			k = u->fn(u->arg, path, r);
+		if (!path)
+			continue;
+		u->has_init |= strcmp(path + strspn(path, "./"), "init") == 0;
+		k = u->fn(u->arg, path, r);
 	}
 	return k;
 }
@@ -460,7 +463,7 @@ static int read_packed(struct run *u, const struct packing *p, const uint8_t *by
 /* As the kernel reads it: plain and packed archives in turn, with zeros between them. */
 static int read_initrd(struct run *u, const uint8_t *bytes, size_t len)
 {
-	bool any = false, behind_packed = false;
+	bool any = false;
 
 	for (;;) {
 		struct feed plain = { .u = u, .block = bytes, .len = len };
@@ -475,17 +478,16 @@ static int read_initrd(struct run *u, const uint8_t *bytes, size_t len)
 		len -= (size_t)(rest - bytes);
 		bytes = rest;
 		p = find_packing(bytes, len);
-		/* The kernel has read all of it by then. */
-		if (!p && behind_packed)
+		/* The kernel complains, and has read all that it needs. */
+		if (!p && u->has_init)
 			return 0;
-		if (!p && any)
-			return refuse(u, -EBADMSG, "what is behind its first archive is none");
 		if (!p)
-			return -ENODATA;
+			return any ? refuse(u, -EBADMSG, "what is behind its archives is none") :
+				     -ENODATA;
 		r = read_packed(u, p, bytes, len, &used);
 		if (r)
 			return r;
-		any = behind_packed = true;
+		any = true;
 		bytes += used;
 		len -= used;
 	}

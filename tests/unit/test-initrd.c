@@ -36,6 +36,7 @@ static void put_main(FILE *f)
 	cpio_add(f, "usr/lib/modules/6.1/kernel/drivers/dax/device-dax.ko.zst", "y");
 	cpio_add(f, "usr/lib/modules/6.1/modules.builtin", "kernel/drivers/nvdimm/nd_pmem.ko\n");
 	cpio_end(f, 3);
+	cpio_add(f, "./init", "#!");
 	cpio_add(f, "usr/sbin/pkram", "ELF");
 	cpio_add(f, "./etc/pkram.d/x.conf", "early = yes\n");
 	cpio_add(f, "big", "0123456789012345678901234567890123456789");
@@ -167,6 +168,9 @@ static void test_cut_initrd(void **state)
 
 			assert_int_equal(truncate(path, len), 0);
 			r = look(s, "/initrd", "6.1", &initrd);
+			/* Between two plain archives nothing tells. */
+			if (r == 0 && i == 0 && !initrd.has_pkram)
+				continue;
 			if (r != -EBADMSG)
 				fail_msg("%s, %ju of %ju: %d", filters[i], (uintmax_t)len,
 					 (uintmax_t)st.st_size, r);
@@ -259,7 +263,9 @@ static void test_refused_initrd(void **state)
 	refused(s, "echo x | cpio --quiet -o -H odc", -EBADMSG, "newc");
 	refused(s, "echo x | cpio --quiet -o -H odc | gzip", -EBADMSG, "newc");
 	refused(s, "echo x | cpio --quiet -o -H bin", -ENODATA, "");
-	refused(s, NEWC "; echo behind it", -EBADMSG, "behind its first archive");
+	refused(s, NEWC "; echo behind it", -EBADMSG, "behind its archives");
+	refused(s, NEWC " | gzip; echo behind it", -EBADMSG, "behind its archives");
+	refused(s, "touch init; ls init | cpio --quiet -o -H newc; echo behind it", 0, "");
 	refused(s, NEWC " | xz --check=crc64", -EBADMSG, "--check=crc32");
 	refused(s, NEWC " | gzip | gzip", -EBADMSG, "packed twice");
 	/* By another program, if at all. */
