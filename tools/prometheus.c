@@ -234,9 +234,15 @@ static int write_temporary(char *temporary, const struct metrics *m)
 
 int metrics_write(const char *path, const struct metrics *m)
 {
+	struct stat st;
 	char *temporary;
 	int r;
 
+	/* A device, as /dev/null, would be gone. */
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		say_error("%s: is there, and no regular file", path);
+		return -EEXIST;
+	}
 	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
 		return -ENOMEM;
 	r = write_temporary(temporary, m);

@@ -124,9 +124,13 @@ $ mkdir $'q"\\\n\xff'; cp region $'q"\\\n\xff/r'; second -r $'file:q"\\\n\xff/r'
 $ second report --prometheus=none/x.prom
 ! pkram: none/x.prom: No such file or directory
 [1]
-$ mkdir d.prom; second report --prometheus=d.prom; ls -d d.prom*
-| d.prom
-! pkram: d.prom: Is a directory
+$ mkdir d.prom; mkfifo f.prom; ln -s to l.prom; for path in d.prom f.prom l.prom; do second report --prometheus=$path; done; ls -dF ?.prom*
+| d.prom/
+| f.prom|
+| l.prom@
+! pkram: d.prom: is there, and no regular file
+! pkram: f.prom: is there, and no regular file
+! pkram: l.prom: is there, and no regular file
 $ second report --prometheus=
 ! pkram: report: --prometheus: an empty word is no FILE; see 'pkram report --help'
 [2]
