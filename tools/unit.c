@@ -101,14 +101,17 @@ static bool is_unit_name(const char *name)
 	return *name && *name != '.' && !name[strspn(name, chars)];
 }
 
-/* The name becomes that of a directory of drop-ins. */
+/*
+ * The name becomes that of a directory of drop-ins. Sockets, mounts and the like start before any
+ * service can: systemd would leave something out of the boot to get out of that circle.
+ */
 static int set_service(const struct reading *r, const char *key, const char *value)
 {
 	const char *dot = strrchr(value, '.');
 	int k;
 
-	if (!dot || !dot[1] || !is_unit_name(value))
-		return bad_value(r, key, "the whole name of a unit, as in memcached.service");
+	if (!dot || strcmp(dot, ".service") != 0 || !is_unit_name(value))
+		return bad_value(r, key, "the whole name of a service, as in memcached.service");
 	k = string_list_add(&r->u->services, value);
 	return k < 0 ? k : 0;
 }

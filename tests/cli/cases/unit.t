@@ -29,12 +29,12 @@ A file has one line for each thing that it sets.
 
 $ mkdir -p m/etc/pkram.d out
 $ pkram --sysroot "$PWD/m" unit generate out
-$ printf '# warm\npath = /srv/a b%%\npath=/srv/c\nservice = x.service\nservice = y@1.socket\ntime-limit = 2min\n' >m/etc/pkram.d/x.conf
+$ printf '# warm\npath = /srv/a b%%\npath=/srv/c\nservice = x.service\nservice = y@1.service\ntime-limit = 2min\n' >m/etc/pkram.d/x.conf
 $ pkram --sysroot "$PWD/m" unit generate out
 $ (cd out && find . -type f | sort)
 | ./pkram@x.service.d/50-pkram-x.conf
 | ./x.service.d/50-pkram-x.conf
-| ./y@1.socket.d/50-pkram-x.conf
+| ./y@1.service.d/50-pkram-x.conf
 $ cat out/*/*
 | # Of /etc/pkram.d/x.conf
 | [Unit]
@@ -60,9 +60,9 @@ $ printf 'path = /a\nmount =\n' >m/etc/pkram.d/bad8.conf; printf 'path\0 = /a\n'
 $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 | pkram@x.service.d
 | x.service.d
-| y@1.socket.d
+| y@1.service.d
 ! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path, without . and ..
-! pkram: /etc/pkram.d/bad2.conf:1: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/bad2.conf:1: service must be the whole name of a service, as in memcached.service
 ! pkram: /etc/pkram.d/bad3.conf:1: unknown key 'pth'; see pkram.conf(5)
 ! pkram: /etc/pkram.d/bad4.conf: it has no path: what is to be kept?
 ! pkram: /etc/pkram.d/bad5.conf:1: 'path' is not 'key = value'
@@ -100,10 +100,19 @@ $ rm -r m/etc/pkram.d/* out/*; cd m/etc/pkram.d; for name in 'a b' a%H $'a\n[Ser
 $ for name in '%n.service' $'a\tb.service' .service 'a"b.service'; do
 >   printf 'path = /a\nservice = %s\n' "$name" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 > done
-! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
-! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a unit, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+[2]
+$ for name in x.socket srv-a.mount local-fs.target x.services service; do
+>   printf 'path = /a\nservice = %s\n' "$name" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+> done
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
 [2]
 $ pkram --sysroot "$PWD/m" unit save ../x /a
 ! pkram: /etc/pkram.d/../x.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
