@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -209,15 +210,25 @@ void unit_done(struct unit *u)
 	*u = (struct unit){ 0 };
 }
 
+/* Else systemd finds no path behind the name, and does not start its unit. */
+static bool is_escaped(const char *name)
+{
+	while ((name = strchr(name, '\\')))
+		if (*++name != 'x' || !isxdigit(name[1]) || !isxdigit(name[2]))
+			return false;
+	return true;
+}
+
 static bool good_name(const char *name)
 {
-	return is_unit_name(name) && strlen(name) <= NAME_MAX - strlen("pkram@.service");
+	return is_unit_name(name) && is_escaped(name) &&
+	       strlen(name) <= NAME_MAX - strlen("pkram@.service");
 }
 
 int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret)
 {
 	struct unit u = { .name = name, .mount = true };
-	char conf[PATH_MAX];
+	char conf[PATH_MAX], tidy[PATH_MAX];
 	struct reading reading = { .ctx = cmd->ctx, .u = &u, .path = conf };
 	int r;
 
@@ -236,8 +247,8 @@ int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *
 		say_error("%s: early = yes needs a mount, which mount = no forbids", conf);
 		r = -EINVAL;
 	}
-	if (r == -ENOENT && path && *path == '/')
-		r = string_list_add(&u.paths, path) < 0 ? -ENOMEM : 0;
+	if (r == -ENOENT && path && *path == '/' && tidy_path(path, tidy))
+		r = string_list_add(&u.paths, tidy) < 0 ? -ENOMEM : 0;
 	else if (r == -ENOENT)
 		say_error("there is no " UNIT_CONF_DIR "/%s.conf", name);
 	if (r < 0)

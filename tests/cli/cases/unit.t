@@ -86,17 +86,21 @@ $ pkram unit arm
 
 The name of a file, and of a service, becomes part of a unit's, and of the drop-ins' lines.
 
-$ rm -r m/etc/pkram.d/* out/*; cd m/etc/pkram.d; for name in 'a b' a%H $'a\n[Service]\nExecStart=x\n#' "$(printf %0242d 1)" .hidden 'srv-my\x2dcache' at@x; do
+$ rm -r m/etc/pkram.d/* out/*; cd m/etc/pkram.d; for name in 'a b' a%H $'a\n[Service]\nExecStart=x\n#' "$(printf %0242d 1)" .hidden 'srv-my\x2dcache' at@x -a--b 'a\b' 'a\x2'; do
 >   printf 'path = /a\nservice = x.service\n' >"$name.conf"
 > done; cd "$OLDPWD"; pkram --sysroot "$PWD/m" unit generate out; find out -type f | sort
+| out/pkram@-a--b.service.d/50-pkram--a--b.conf
 | out/pkram@at@x.service.d/50-pkram-at@x.conf
 | out/pkram@srv-my\x2dcache.service.d/50-pkram-srv-my\x2dcache.conf
+| out/x.service.d/50-pkram--a--b.conf
 | out/x.service.d/50-pkram-at@x.conf
 | out/x.service.d/50-pkram-srv-my\x2dcache.conf
 ! pkram: /etc/pkram.d/00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000001.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
 ! pkram: /etc/pkram.d/a\x0a[Service]\x0aExecStart=x\x0a#.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
 ! pkram: /etc/pkram.d/a b.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
 ! pkram: /etc/pkram.d/a%H.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
+! pkram: /etc/pkram.d/a\b.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
+! pkram: /etc/pkram.d/a\x5cx2.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
 $ for name in '%n.service' $'a\tb.service' .service 'a"b.service'; do
 >   printf 'path = /a\nservice = %s\n' "$name" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 > done
@@ -113,6 +117,10 @@ $ for name in x.socket srv-a.mount local-fs.target x.services service; do
 ! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
 ! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
 ! pkram: /etc/pkram.d/x.conf:2: service must be the whole name of a service, as in memcached.service
+[2]
+$ for path in /a//../b a/b; do pkram --sysroot "$PWD/m" unit save none $path; done
+! pkram: there is no /etc/pkram.d/none.conf
+! pkram: there is no /etc/pkram.d/none.conf
 [2]
 $ pkram --sysroot "$PWD/m" unit save ../x /a
 ! pkram: /etc/pkram.d/../x.conf: its name must fit into that of a unit: letters, digits, '-', '_' and '.'
