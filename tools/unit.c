@@ -12,6 +12,7 @@
 
 #include "options.h"
 #include "report.h"
+#include "text.h"
 
 #define RUN_DIR "/run/pkram"
 #define PROMISES RUN_DIR "/units"
@@ -76,13 +77,24 @@ static bool tidy_path(const char *path, char ret[static PATH_MAX])
 	return true;
 }
 
+/* systemd reads no drop-in on behind what is not; a carriage return ends a line for it, too. */
+static bool is_plain_text(const char *s)
+{
+	for (size_t n; *s; s += n) {
+		n = utf8_length(s);
+		if (!n || iscntrl((unsigned char)*s))
+			return false;
+	}
+	return true;
+}
+
 static int set_path(const struct reading *r, const char *key, const char *value)
 {
 	char path[PATH_MAX];
 	int k;
 
-	if (*value != '/' || !tidy_path(value, path))
-		return bad_value(r, key, "an absolute path, without . and ..");
+	if (*value != '/' || !is_plain_text(value) || !tidy_path(value, path))
+		return bad_value(r, key, "an absolute path in UTF-8, without . and ..");
 	for (size_t i = 0; i < r->u->paths.n; i++) {
 		if (strcmp(r->u->paths.v[i], path) == 0) {
 			say_error("%s:%u: path %s is given twice", r->path, r->line, path);

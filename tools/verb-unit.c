@@ -198,21 +198,18 @@ static int arm(struct cmd *cmd)
 
 /* --- the drop-ins of a generator, see systemd.generator(7) --- */
 
-/* As a quoted word of a unit file, in which '%' stands for itself. */
-static void put_word(FILE *f, const char *word)
+/* "%%" is '%', and what is behind a backslash is itself: systemd knows no \x22 there. */
+static void put_mounts_for(FILE *f, const char *path)
 {
-	fputs(" \"", f);
-	for (; *word; word++) {
-		unsigned char c = (unsigned char)*word;
-
-		if (c == '%')
-			fputs("%%", f);
-		else if (c == '"' || c == '\\' || c < ' ' || c == 0x7f)
-			fprintf(f, "\\x%02x", c);
-		else
-			putc(c, f);
+	fputs("RequiresMountsFor=\"", f);
+	for (; *path; path++) {
+		if (*path == '%')
+			putc('%', f);
+		else if (*path == '"' || *path == '\\')
+			putc('\\', f);
+		putc(*path, f);
 	}
-	putc('"', f);
+	fputs("\"\n", f);
 }
 
 /* DIR/UNIT.d/50-pkram-NAME.conf, NULL with the reason said. */
@@ -258,10 +255,8 @@ static int generate_unit(const char *dir, const struct unit *u)
 	f = drop_in(dir, of, u->name);
 	if (!f)
 		return -EIO;
-	fputs("RequiresMountsFor=", f);
 	for (size_t i = 0; i < u->paths.n; i++)
-		put_word(f, u->paths.v[i]);
-	fputs("\n", f);
+		put_mounts_for(f, u->paths.v[i]);
 	if (u->time_limit)
 		fprintf(f, "[Service]\nTimeoutStartSec=%s\nTimeoutStopSec=%s\n", u->time_limit,
 			u->time_limit);

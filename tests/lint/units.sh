@@ -20,13 +20,24 @@ fault() {
   bad=1
 }
 
+# An unknown key, which systemd tells of, shows that it has looked for a path's mount.
+paths=('/srv/"a b" 100% \%n\x41' /srv/größe)
+for path in "${paths[@]}"; do
+  mount=$(systemd-escape -p --suffix=mount "$path")
+  printf '[Mount]\nNo=\nWhat=tmpfs\nType=tmpfs\nWhere=%s\n' "${path//%/%%}" >units/"$mount"
+  mounts+=("$mount")
+done
+
 for name in memcached -a a--b a- a.b 'srv-my\x2dcache' 'a\b' 'a\x2' at@x; do
-  printf 'path = %s\n' '/srv/"a b" 100% \%n' /srv/größe >etc/pkram.d/"$name".conf
+  printf 'path = %s\n' "${paths[@]}" >etc/pkram.d/"$name".conf
   printf 'service = x.service\ntime-limit = 1min 30s\n' >>etc/pkram.d/"$name".conf
   rm -rf units/*.d
   if "$pkram" --sysroot "$work" unit generate units 2>/dev/null; then
-    said=$(SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze --man=no verify x.service "pkram@$name.service" 2>&1 |
-      grep pkram) && fault "$said"
+    SYSTEMD_UNIT_PATH="$work/units:" systemd-analyze --man=no verify x.service "pkram@$name.service" >said 2>&1
+    for mount in "${mounts[@]}"; do
+      grep -qF "$mount" said || fault "$name: no dependency on $mount"
+    done
+    grep pkram said && bad=1
     "$pkram" --sysroot "$work" -q "${stop[@]//%[iI]/$name}" || fault "$name: ${stop[*]} does not do"
   fi
   rm etc/pkram.d/"$name".conf
