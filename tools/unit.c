@@ -275,18 +275,31 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Where there is none: 0 and NULL. */
+static int open_list(const char *path, DIR **ret)
+{
+	int r;
+
+	*ret = opendir(path);
+	if (*ret || errno == ENOENT)
+		return 0;
+	r = -errno;
+	say_error("%s: %s", path, strerror(-r));
+	return r;
+}
+
 int unit_names(struct cmd *cmd, struct string_list *ret)
 {
 	struct string_list names = { 0 };
 	char path[PATH_MAX];
 	struct dirent *e;
-	int r = 0;
 	DIR *dir;
+	int r;
 
 	snprintf(path, sizeof(path), "%s" UNIT_CONF_DIR, cmd->sysroot ? cmd->sysroot : "");
-	dir = opendir(path);
+	r = open_list(path, &dir);
 	if (!dir)
-		return 0;
+		return r;
 	while (r >= 0 && (e = readdir(dir))) {
 		size_t len = strlen(e->d_name);
 
@@ -416,13 +429,13 @@ int unit_promises(const struct cmd *cmd, struct promises *ret)
 	struct promises all = { 0 };
 	char path[PATH_MAX];
 	struct dirent *e;
-	int r = 0;
 	DIR *dir;
+	int r;
 
 	run_path(cmd, PROMISES, "", path);
-	dir = opendir(path);
+	r = open_list(path, &dir);
 	if (!dir)
-		return 0;
+		return r;
 	while (r == 0 && (e = readdir(dir)))
 		if (*e->d_name != '.')
 			r = add_promises(cmd, e->d_name, &all);

@@ -230,9 +230,14 @@ static FILE *drop_in(const char *dir, const char *of, const char *name)
 	return f;
 }
 
-static int finish(FILE *f)
+static int finish(FILE *f, const struct unit *u)
 {
-	return fclose(f) == 0 ? 0 : -errno;
+	bool failed = ferror(f);
+
+	if (fclose(f) == 0 && !failed)
+		return 0;
+	say_error("%s: cannot write its drop-ins: %s", u->name, strerror(errno));
+	return -EIO;
 }
 
 static int generate_service(const char *dir, const struct unit *u, const char *service)
@@ -242,7 +247,7 @@ static int generate_service(const char *dir, const struct unit *u, const char *s
 	if (!f)
 		return -EIO;
 	fprintf(f, "Wants=pkram@%s.service\nAfter=pkram@%s.service\n", u->name, u->name);
-	return finish(f);
+	return finish(f, u);
 }
 
 static int generate_unit(const char *dir, const struct unit *u)
@@ -260,7 +265,7 @@ static int generate_unit(const char *dir, const struct unit *u)
 	if (u->time_limit)
 		fprintf(f, "[Service]\nTimeoutStartSec=%s\nTimeoutStopSec=%s\n", u->time_limit,
 			u->time_limit);
-	r = finish(f);
+	r = finish(f, u);
 	for (size_t i = 0; r == 0 && i < u->services.n; i++)
 		r = generate_service(dir, u, u->services.v[i]);
 	return r;

@@ -38,6 +38,25 @@ $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
 
+What stands in the way of the list of units keeps the jump from being armed, and is named.
+
+$ rm -r /run/pkram/units; touch /run/pkram/units; pkram unit restore plain "$PWD/t"
+! pkram: DIR/t: was saved in this boot, and did not come by a jump
+! pkram: /run/pkram: Not a directory
+[1]
+$ pkram check 2>&1 | head -n 1
+| pkram: /run/pkram/units: Not a directory
+
+The drop-ins are written whole, or it is said.
+
+$ mkdir -p m/etc none full; mount -t tmpfs -o size=4k full full; head -c 4k /dev/zero >full/z; touch m/etc/pkram.d
+$ pkram --sysroot "$PWD/m" unit generate none
+! pkram: DIR/m/etc/pkram.d: Not a directory
+[1]
+$ rm m/etc/pkram.d; mkdir m/etc/pkram.d; printf 'path = /a\nservice = x.service\n' >m/etc/pkram.d/x.conf
+$ pkram --sysroot "$PWD/m" unit generate full; umount full
+! pkram: x: cannot write its drop-ins: No space left on device
+
 Options of a mount are what the kernel takes, as it says when the file is read, and not first at the restore.
 
 $ mkdir -p m/etc/pkram.d dir
