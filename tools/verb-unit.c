@@ -21,10 +21,21 @@ static void items_free_p(void *p)
 
 /* --- restore --- */
 
+static void warn_of_links(const struct unit *u)
+{
+	char target[PATH_MAX];
+
+	for (size_t i = 0; i < u->paths.n; i++)
+		if (realpath(u->paths.v[i], target) && strcmp(target, u->paths.v[i]) != 0)
+			say_error("%s: a link leads to %s, which systemd may unmount before it is "
+				  "saved: name that instead", u->paths.v[i], target);
+}
+
 static int run_restore(struct cmd *cmd, const struct unit *u)
 {
 	int code = unit_restore(cmd, u, NULL), r;
 
+	warn_of_links(u);
 	/* Whatever came of that: what the service makes now is saved in the end. */
 	r = unit_promise(cmd, u);
 	if (r < 0)

@@ -38,6 +38,14 @@ $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
 
+A path that is another by way of a link is warned of: systemd does not know what to keep mounted for it.
+
+$ ln -s t link; mkdir t/sub; for path in link link/sub t/sub; do pkram unit restore links "$PWD/$path"; done; rm -r t/sub /run/pkram/units/links
+! pkram: DIR/link: nothing is saved
+! pkram: DIR/link: a link leads to DIR/t, which systemd may unmount before it is saved: name that instead
+! pkram: DIR/link/sub: nothing is saved
+! pkram: DIR/link/sub: a link leads to DIR/t/sub, which systemd may unmount before it is saved: name that instead
+! pkram: DIR/t/sub: nothing is saved
 What stands in the way of the list of units keeps the jump from being armed, and is named.
 
 $ rm -r /run/pkram/units; touch /run/pkram/units; pkram unit restore plain "$PWD/t"
