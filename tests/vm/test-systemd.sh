@@ -34,6 +34,9 @@ configure() {
 	END
 	add_cache 60M
 	systemctl enable --quiet --now cache.service
+	# What nothing but its unit mounts again.
+	mount_tmpfs /srv/own 20
+	systemctl enable --quiet --now pkram@srv-own.service
 }
 
 # A filesystem of its own that nothing waits for: gone before the jump is armed.
@@ -67,6 +70,8 @@ stage_1() {
 	tell_items before memcached
 	make_tree /srv/cache 20
 	tell_tree before /srv/cache /srv/cache
+	make_tree /srv/own 5 1
+	tell_tree before /srv/own /srv/own
 	# The next kernel has restored, and noted that it has, before the host can look.
 	region_will_be any
 	move_boot
@@ -81,7 +86,10 @@ stage_2() {
 	tell_tree after /srv/cache /srv/cache
 	ok "memcached is warm after the jump, no command given"
 	expect_moved
-	expect 0 findmnt -n -o FSTYPE /srv/cache
+	tell_tree after /srv/own /srv/own
+	expect 0 findmnt --task 1 -n -o FSTYPE /srv/own
+	says tmpfs
+	ok "what a unit mounts is seen by everybody"
 	expect_unit pkram@memcached.service "restored 1 node"
 	expect_unit pkram@srv-cache.service "restored 1 node"
 	expect 0 pkram report
@@ -97,7 +105,7 @@ stage_3() {
 	mount_extra
 	await_boot
 	check_cold memcached
-	[[ -z $(ls /srv/cache) ]] || fail "a stale tree was restored after a crash"
+	[[ -z $(ls -A /srv/cache)$(ls -A /srv/own) ]] || fail "a stale tree was restored after a crash"
 	ok "cold after the crash"
 	expect_unit pkram@memcached.service "was saved for an earlier boot, and is not restored"
 	expect_unit pkram@srv-cache.service "was saved for an earlier boot, and is not restored"
