@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "unit.h"
 
-#include <ctype.h>
-#include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "options.h"
 #include "report.h"
-#include "text.h"
-
-#define RUN_DIR "/run/pkram"
-#define PROMISES RUN_DIR "/units"
 
 void string_list_free(struct string_list *list)
 {
@@ -36,247 +26,7 @@ int string_list_add(struct string_list *list, const char *word)
 	return v[list->n] ? (int)++list->n : -ENOMEM;
 }
 
-/* --- the file --- */
-
-struct reading {
-	struct pkram_ctx *ctx;
-	struct unit *u;
-	const char *path;
-	unsigned int line;
-};
-
-static int bad_value(const struct reading *r, const char *key, const char *wanted)
-{
-	say_error("%s:%u: %s must be %s", r->path, r->line, key, wanted);
-	return -EINVAL;
-}
-
-static int set_word(const char **word, const char *value)
-{
-	free((char *)*word);
-	*word = strdup(value);
-	return *word ? 0 : -ENOMEM;
-}
-
-/* As systemd reads it and `pkram save` names it; false: "." or ".." is in it. */
-static bool tidy_path(const char *path, char ret[static PATH_MAX])
-{
-	size_t len = 0, n;
-
-	ret[0] = '\0';
-	for (path += strspn(path, "/"); *path; path += n, path += strspn(path, "/")) {
-		n = strcspn(path, "/");
-		if (strspn(path, ".") == n && n <= 2)
-			return false;
-		if (n >= PATH_MAX - len - 1)
-			return false;
-		len += (size_t)snprintf(ret + len, PATH_MAX - len, "/%.*s", (int)n, path);
-	}
-	if (!len)
-		strcpy(ret, "/");
-	return true;
-}
-
-/* systemd reads no drop-in on behind what is not; a carriage return ends a line for it, too. */
-static bool is_plain_text(const char *s)
-{
-	for (size_t n; *s; s += n) {
-		n = utf8_length(s);
-		if (!n || iscntrl((unsigned char)*s))
-			return false;
-	}
-	return true;
-}
-
-static int set_path(const struct reading *r, const char *key, const char *value)
-{
-	char path[PATH_MAX];
-	int k;
-
-	if (*value != '/' || !is_plain_text(value) || !tidy_path(value, path))
-		return bad_value(r, key, "an absolute path in UTF-8, without . and ..");
-	for (size_t i = 0; i < r->u->paths.n; i++) {
-		if (strcmp(r->u->paths.v[i], path) == 0) {
-			say_error("%s:%u: path %s is given twice", r->path, r->line, path);
-			return -EINVAL;
-		}
-	}
-	k = string_list_add(&r->u->paths, path);
-	return k < 0 ? k : 0;
-}
-
-/* As systemd has it: what else a name holds would be read as something else in a drop-in. */
-static bool is_unit_name(const char *name)
-{
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789:-_.\\@";
-
-	return *name && *name != '.' && !name[strspn(name, chars)];
-}
-
-/*
- * The name becomes that of a directory of drop-ins. Sockets, mounts and the like start before any
- * service can: systemd would leave something out of the boot to get out of that circle.
- */
-static int set_service(const struct reading *r, const char *key, const char *value)
-{
-	const char *dot = strrchr(value, '.');
-	int k;
-
-	if (!dot || strcmp(dot, ".service") != 0 || !is_unit_name(value))
-		return bad_value(r, key, "the whole name of a service, as in memcached.service");
-	k = string_list_add(&r->u->services, value);
-	return k < 0 ? k : 0;
-}
-
-static int set_region(const struct reading *r, const char *key, const char *value)
-{
-	return *value ? set_word(&r->u->region, value) :
-			bad_value(r, key, "a name, as in pmem:/dev/pmem0");
-}
-
-static int set_threads(const struct reading *r, const char *key, const char *value)
-{
-	return parse_threads(value, &r->u->threads) == 0 ? 0 : bad_value(r, key, THREADS_WANTED);
-}
-
-/* Where only root can ask the kernel, it is asked when root mounts. */
-static int check_mount(const struct reading *r, const char *key, const char *value)
-{
-	char what[PATH_MAX + 32];
-	int k;
-
-	if (!has_good_huge(value))
-		return bad_value(r, key, "options of a tmpfs: " HUGE_WANTED);
-	snprintf(what, sizeof(what), "%s:%u: %s", r->path, r->line, key);
-	k = pkram_mount_check(r->ctx, what, value);
-	return k == -EPERM ? 0 : k;
-}
-
-static int set_mount(const struct reading *r, const char *key, const char *value)
-{
-	struct unit *u = r->u;
-	int k;
-
-	if (!*value)
-		return bad_value(r, key, "yes, no, or options of a tmpfs");
-	u->mount = strcmp(value, "no") != 0;
-	if (!u->mount || strcmp(value, "yes") == 0)
-		return 0;
-	k = check_mount(r, key, value);
-	return k < 0 ? k : set_word(&u->mount_options, value);
-}
-
-static int set_early(const struct reading *r, const char *key, const char *value)
-{
-	r->u->early = strcmp(value, "yes") == 0;
-	return r->u->early || strcmp(value, "no") == 0 ? 0 : bad_value(r, key, "yes or no");
-}
-
-/* systemd reads it; the line that it gets must stay one. */
-static int set_time_limit(const struct reading *r, const char *key, const char *value)
-{
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzM0123456789. ";
-
-	if (!*value || value[strspn(value, chars)])
-		return bad_value(r, key, "a time span, as in 5min 30s");
-	return set_word(&r->u->time_limit, value);
-}
-
-static int on_line(void *userdata, unsigned int line, const char *key, const char *value)
-{
-	struct reading *r = userdata;
-	struct unit *u = r->u;
-
-	r->line = line;
-	if (strcmp(key, "path") == 0)
-		return set_path(r, key, value);
-	if (strcmp(key, "service") == 0)
-		return set_service(r, key, value);
-	if (strcmp(key, "region") == 0)
-		return set_region(r, key, value);
-	if (strcmp(key, "mount") == 0)
-		return set_mount(r, key, value);
-	if (strcmp(key, "early") == 0)
-		return set_early(r, key, value);
-	if (strcmp(key, "threads") == 0)
-		return set_threads(r, key, value);
-	if (strcmp(key, "time-limit") == 0)
-		return set_time_limit(r, key, value);
-	if (strcmp(key, "save") == 0) {
-		u->always = strcmp(value, "always") == 0;
-		return u->always || strcmp(value, "kexec") == 0 ?
-			0 : bad_value(r, key, "kexec or always");
-	}
-	say_error("%s:%u: unknown key '%s'; see pkram.conf(5)", r->path, line, key);
-	return -EINVAL;
-}
-
-void unit_done(struct unit *u)
-{
-	string_list_free(&u->paths);
-	string_list_free(&u->services);
-	free((char *)u->region);
-	free((char *)u->mount_options);
-	free((char *)u->time_limit);
-	*u = (struct unit){ 0 };
-}
-
-/* Else systemd finds no path behind the name, and does not start its unit. */
-static bool is_escaped(const char *name)
-{
-	while ((name = strchr(name, '\\')))
-		if (*++name != 'x' || !isxdigit(name[1]) || !isxdigit(name[2]))
-			return false;
-	return true;
-}
-
-static bool good_name(const char *name)
-{
-	return is_unit_name(name) && is_escaped(name) &&
-	       strlen(name) <= NAME_MAX - strlen("pkram@.service");
-}
-
-int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret)
-{
-	struct unit u = { .name = name, .mount = true };
-	char conf[PATH_MAX], tidy[PATH_MAX];
-	struct reading reading = { .ctx = cmd->ctx, .u = &u, .path = conf };
-	int r;
-
-	if (!good_name(name)) {
-		say_error(UNIT_CONF_DIR "/%s.conf: its name must fit into that of a unit: letters, "
-			  "digits, '-', '_' and '.'", name);
-		return -EINVAL;
-	}
-	snprintf(conf, sizeof(conf), UNIT_CONF_DIR "/%s.conf", name);
-	r = pkram_conf_read(cmd->ctx, conf, on_line, &reading);
-	if (r == 0 && !u.paths.n) {
-		say_error("%s: it has no path: what is to be kept?", conf);
-		r = -EINVAL;
-	}
-	if (r == 0 && u.early && !u.mount) {
-		say_error("%s: early = yes needs a mount, which mount = no forbids", conf);
-		r = -EINVAL;
-	}
-	if (r == -ENOENT && path && *path == '/' && tidy_path(path, tidy))
-		r = string_list_add(&u.paths, tidy) < 0 ? -ENOMEM : 0;
-	else if (r == -ENOENT)
-		say_error("there is no " UNIT_CONF_DIR "/%s.conf", name);
-	if (r < 0)
-		unit_done(&u);
-	else
-		*ret = u;
-	return r;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Where there is none: 0 and NULL. */
-static int open_list(const char *path, DIR **ret)
+int unit_open_list(const char *path, DIR **ret)
 {
 	int r;
 
@@ -288,37 +38,6 @@ static int open_list(const char *path, DIR **ret)
 	return r;
 }
 
-int unit_names(struct cmd *cmd, struct string_list *ret)
-{
-	struct string_list names = { 0 };
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *dir;
-	int r;
-
-	snprintf(path, sizeof(path), "%s" UNIT_CONF_DIR, cmd->sysroot ? cmd->sysroot : "");
-	r = open_list(path, &dir);
-	if (!dir)
-		return r;
-	while (r >= 0 && (e = readdir(dir))) {
-		size_t len = strlen(e->d_name);
-
-		if (*e->d_name == '.' || len <= 5 || strcmp(e->d_name + len - 5, ".conf") != 0)
-			continue;
-		e->d_name[len - 5] = '\0';
-		r = string_list_add(&names, e->d_name);
-	}
-	closedir(dir);
-	if (r < 0) {
-		string_list_free(&names);
-		return r;
-	}
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
-	*ret = names;
-	return 0;
-}
-
 int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret)
 {
 	if (u->threads && !cmd->threads)
@@ -326,140 +45,18 @@ int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region 
 	return pkram_region_open(cmd->ctx, cmd->region ? cmd->region : u->region, 0, ret);
 }
 
-/* --- promises: a file for each unit: its region or nothing, its paths, a NUL behind each --- */
-
-/* Below --sysroot. */
-static void run_path(const struct cmd *cmd, const char *path, const char *more,
-		     char ret[static PATH_MAX])
-{
-	snprintf(ret, PATH_MAX, "%s%s%s", cmd->sysroot ? cmd->sysroot : "", path, more);
-}
-
-static int make_dir(const struct cmd *cmd, const char *path)
-{
-	char full[PATH_MAX];
-
-	run_path(cmd, path, "", full);
-	return mkdir(full, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static void put_string(FILE *f, const char *s)
-{
-	fwrite(s, strlen(s) + 1, 1, f);
-}
-
-int unit_promise(const struct cmd *cmd, const struct unit *u)
-{
-	char path[PATH_MAX], temp[PATH_MAX];
-	int r = make_dir(cmd, RUN_DIR);
-	FILE *f;
-
-	if (r == 0)
-		r = make_dir(cmd, PROMISES);
-	if (r < 0)
-		return r;
-	run_path(cmd, PROMISES "/", u->name, path);
-	run_path(cmd, PROMISES "/.", u->name, temp);
-	f = fopen(temp, "we");
-	if (!f)
-		return -errno;
-	put_string(f, u->region ? u->region : "");
-	for (size_t i = 0; i < u->paths.n; i++)
-		put_string(f, u->paths.v[i]);
-	if (fclose(f) != 0 || rename(temp, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temp);
-	return r;
-}
-
-void unit_keep_promise(const struct cmd *cmd, const struct unit *u)
-{
-	char path[PATH_MAX];
-
-	run_path(cmd, PROMISES "/", u->name, path);
-	unlink(path);
-}
-
-void promises_free(struct promises *p)
-{
-	for (size_t i = 0; i < p->n; i++) {
-		free((char *)p->v[i].path);
-		free((char *)p->v[i].region);
-	}
-	free(p->v);
-	*p = (struct promises){ 0 };
-}
-
-static int add_promise(struct promises *p, const char *path, const char *region)
-{
-	struct pkram_later *v = realloc(p->v, (p->n + 1) * sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	p->v = v;
-	v[p->n] = (struct pkram_later){ .path = strdup(path),
-					.region = *region ? strdup(region) : NULL };
-	p->n++;
-	return v[p->n - 1].path && (!*region || v[p->n - 1].region) ? 0 : -ENOMEM;
-}
-
-static int add_promises(const struct cmd *cmd, const char *name, struct promises *ret)
-{
-	char path[PATH_MAX], *line = NULL, *region = NULL;
-	size_t cap = 0, region_cap = 0;
-	int r = 0;
-	FILE *f;
-
-	run_path(cmd, PROMISES "/", name, path);
-	f = fopen(path, "re");
-	if (!f)
-		return errno == ENOENT ? 0 : -errno;
-	if (getdelim(&region, &region_cap, '\0', f) > 0)
-		while (r == 0 && getdelim(&line, &cap, '\0', f) > 0)
-			r = add_promise(ret, line, region);
-	free(region);
-	free(line);
-	fclose(f);
-	return r;
-}
-
-int unit_promises(const struct cmd *cmd, struct promises *ret)
-{
-	struct promises all = { 0 };
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *dir;
-	int r;
-
-	run_path(cmd, PROMISES, "", path);
-	r = open_list(path, &dir);
-	if (!dir)
-		return r;
-	while (r == 0 && (e = readdir(dir)))
-		if (*e->d_name != '.')
-			r = add_promises(cmd, e->d_name, &all);
-	closedir(dir);
-	if (r < 0)
-		promises_free(&all);
-	else
-		*ret = all;
-	return r;
-}
-
 /* Those of these units, by their whole names, that run, and so have promised something, or not. */
 static int choose_units(const struct cmd *cmd, const struct string_list *names, bool runs,
 			struct string_list *ret)
 {
-	char path[PATH_MAX];
+	char unit[PATH_MAX];
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < names->n; i++) {
-		run_path(cmd, PROMISES "/", names->v[i], path);
-		if ((access(path, F_OK) == 0) != runs)
+		if (unit_promised(cmd, names->v[i]) != runs)
 			continue;
-		snprintf(path, sizeof(path), "pkram@%s.service", names->v[i]);
-		r = string_list_add(ret, path);
+		snprintf(unit, sizeof(unit), "pkram@%s.service", names->v[i]);
+		r = string_list_add(ret, unit);
 	}
 	return r < 0 ? r : 0;
 }

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <dirent.h>
+
 #include "verb.h"
 
 #define UNIT_CONF_DIR "/etc/pkram.d"
@@ -23,23 +25,18 @@ struct unit {
 	unsigned int threads;		/* 0: no limit of its own */
 };
 
+/* --- the file (unit-conf.c) --- */
+
 /*
  * `path`: what the name stands for where it has no file; NULL: nothing. 0, -ENOENT (logged), or
  * -EINVAL (logged).
  */
 int unit_read(struct cmd *cmd, const char *name, const char *path, struct unit *ret);
 void unit_done(struct unit *u);
-int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret);
-/*
- * Restores what came by the jump; an exit code. `root`: where an initramfs has mounted the system's
- * root; NULL: this is the system, and what was restored before it started counts.
- */
-int unit_restore(struct cmd *cmd, const struct unit *u, const char *root);
 /* The names of all files there; NULL where there are none. To be freed, each and all. -ENOMEM. */
 int unit_names(struct cmd *cmd, struct string_list *ret);
-void string_list_free(struct string_list *list);
-/* A copy of the word; the length then, or -ENOMEM. */
-int string_list_add(struct string_list *list, const char *word);
+
+/* --- what was promised (unit-promise.c) --- */
 
 struct promises {
 	struct pkram_later *v;
@@ -55,6 +52,15 @@ int unit_promise(const struct cmd *cmd, const struct unit *u);
 void unit_keep_promise(const struct cmd *cmd, const struct unit *u);
 int unit_promises(const struct cmd *cmd, struct promises *ret);
 void promises_free(struct promises *p);
+bool unit_promised(const struct cmd *cmd, const char *name);
+
+/* --- restored, at boot (unit-restore.c) --- */
+
+/*
+ * Restores what came by the jump; an exit code. `root`: where an initramfs has mounted the system's
+ * root; NULL: this is the system, and what was restored before it started counts.
+ */
+int unit_restore(struct cmd *cmd, const struct unit *u, const char *root);
 
 /* --- restored by the initramfs, before the system starts (unit-early.c) --- */
 
@@ -70,7 +76,14 @@ bool unit_can_be_early(const struct unit *u, const char *root);
  */
 int unit_early_files(struct cmd *cmd, struct string_list *ret, struct string_list *broken);
 
-/* --- for a jump (unit.c) --- */
+/* --- what they share, and a jump (unit.c) --- */
+
+void string_list_free(struct string_list *list);
+/* A copy of the word; the length then, or -ENOMEM. */
+int string_list_add(struct string_list *list, const char *word);
+/* A directory that lists units. Where there is none: 0 and NULL. Failures are said. */
+int unit_open_list(const char *path, DIR **ret);
+int unit_open_region(struct cmd *cmd, const struct unit *u, struct pkram_region **ret);
 
 struct unit_jump {
 	struct promises saved_later;
