@@ -159,31 +159,34 @@ static int set_time_limit(const struct reading *r, const char *key, const char *
 	return set_word(&r->u->time_limit, value);
 }
 
+static int set_save(const struct reading *r, const char *key, const char *value)
+{
+	r->u->always = strcmp(value, "always") == 0;
+	return r->u->always || strcmp(value, "kexec") == 0 ? 0 :
+							     bad_value(r, key, "kexec or always");
+}
+
 static int on_line(void *userdata, unsigned int line, const char *key, const char *value)
 {
+	static const struct {
+		const char *key;
+		int (*set)(const struct reading *r, const char *key, const char *value);
+	} keys[] = {
+		{ "path", set_path },
+		{ "service", set_service },
+		{ "region", set_region },
+		{ "mount", set_mount },
+		{ "early", set_early },
+		{ "threads", set_threads },
+		{ "save", set_save },
+		{ "time-limit", set_time_limit },
+	};
 	struct reading *r = userdata;
-	struct unit *u = r->u;
 
 	r->line = line;
-	if (strcmp(key, "path") == 0)
-		return set_path(r, key, value);
-	if (strcmp(key, "service") == 0)
-		return set_service(r, key, value);
-	if (strcmp(key, "region") == 0)
-		return set_region(r, key, value);
-	if (strcmp(key, "mount") == 0)
-		return set_mount(r, key, value);
-	if (strcmp(key, "early") == 0)
-		return set_early(r, key, value);
-	if (strcmp(key, "threads") == 0)
-		return set_threads(r, key, value);
-	if (strcmp(key, "time-limit") == 0)
-		return set_time_limit(r, key, value);
-	if (strcmp(key, "save") == 0) {
-		u->always = strcmp(value, "always") == 0;
-		return u->always || strcmp(value, "kexec") == 0 ?
-			0 : bad_value(r, key, "kexec or always");
-	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strcmp(key, keys[i].key) == 0)
+			return keys[i].set(r, key, value);
 	say_error("%s:%u: unknown key '%s'; see pkram.conf(5)", r->path, line, key);
 	return -EINVAL;
 }
