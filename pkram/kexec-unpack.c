@@ -449,10 +449,12 @@ static int read_packed(struct run *u, const struct packing *p, const uint8_t *by
 		return -ENOMEM;
 	if (k == ARCHIVE_WARN || u->l.archive_filter_code(f.raw, 0) == ARCHIVE_FILTER_NONE)
 		r = refuse(u, -EOPNOTSUPP, "packed in a way that libarchive does not read here");
+	else if (k != ARCHIVE_OK)
+		r = unread(u, f.raw);
 	else if (u->l.archive_filter_code(f.raw, 1) != ARCHIVE_FILTER_NONE)
 		r = refuse(u, -EBADMSG, "packed twice");
 	else
-		r = k == ARCHIVE_OK ? read_archives(&f, &rest) : unread(u, f.raw);
+		r = read_archives(&f, &rest);
 	if (r == 0 && (rest || !f.archives))
 		r = refuse(u, -EBADMSG, "what is packed is no cpio archive");
 	*ret_used = MIN((size_t)u->l.archive_filter_bytes(f.raw, -1), f.packed_len);

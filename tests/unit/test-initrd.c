@@ -268,6 +268,9 @@ static void test_refused_initrd(void **state)
 	refused(s, "touch init; ls init | cpio --quiet -o -H newc; echo behind it", 0, "");
 	refused(s, NEWC " | xz --check=crc64", -EBADMSG, "--check=crc32");
 	refused(s, NEWC " | gzip | gzip", -EBADMSG, "packed twice");
+	refused(s, NEWC " | gzip | head -c -9", -EBADMSG, "truncated gzip input");
+	refused(s, "head -c 9000 /dev/urandom >x; " NEWC " | gzip | head -c 4000", -EBADMSG,
+		"truncated gzip input");
 	/* By another program, if at all. */
 	if (have("lzop"))
 		refused(s, NEWC " | lzop -q", -EOPNOTSUPP, "does not read");
