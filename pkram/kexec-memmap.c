@@ -162,7 +162,7 @@ static int add_memmap_word(struct kexec_memmaps *m, size_t *cap, const struct ke
 /* mem=0, as anything without a number, is passed over; text behind the number, too. */
 static int add_mem_word(struct kexec_memmaps *m, size_t *cap, const struct kexec_word *w)
 {
-	struct kexec_memmap e = { .kind = KEXEC_MEMMAP_LIMIT, .word = w->raw,
+	struct kexec_memmap e = { .kind = KEXEC_MEMMAP_LIMIT, .by_mem = true, .word = w->raw,
 				  .word_len = w->raw_len };
 	struct span s = { w->value, w->value_len };
 

@@ -41,7 +41,7 @@ static struct text memmap_text(const struct kexec_memmap *m)
 	int n;
 
 	if (m->kind == KEXEC_MEMMAP_LIMIT) {
-		snprintf(t.s, sizeof(t.s), "mem=%.24s", size.s);
+		snprintf(t.s, sizeof(t.s), "%s=%.24s", m->by_mem ? "mem" : "memmap", size.s);
 		return t;
 	}
 	n = snprintf(t.s, sizeof(t.s), "memmap=%.24s%c%.24s", size.s, m->kind, start.s);

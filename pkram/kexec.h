@@ -84,6 +84,7 @@ struct kexec_memmap {
 	enum kexec_memmap_kind kind;
 	uint64_t start, size;
 	uint32_t old_type, new_type;	/* of '%' */
+	bool by_mem;	/* a limit by mem=, and not by memmap= */
 	const char *word;	/* on the line, that says so; not of one that was made up */
 	size_t word_len;
 };
