@@ -275,21 +275,26 @@ struct boot_entry *boot_entries_find(struct boot_entries *all, const char *patte
 
 int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret)
 {
+	_cleanup_free_ char *remedy = NULL;
+
 	pkram_log_info(ctx, "boot entry %s", e->id);
 	ret->kernel = TAKE_PTR(e->kernel);
 	ret->initrd = TAKE_PTR(e->initrd);
 	ret->options = TAKE_PTR(e->options);
 	if (!machine_exists(ctx, ret->kernel)) {
-		pkram_log_error(
-			ctx, "boot entry %s names %s, which is not there: name one with --kernel",
-			e->id, ret->kernel);
+		pkram_log_refusal(ctx, "name one with --kernel",
+				  "boot entry %s names %s, which is not there", e->id, ret->kernel);
 		return -ENOENT;
 	}
 	if (e->initrds > 1) {
-		pkram_log_error(ctx,
-				"boot entry %s has %u initrds, and one can be loaded: join them "
-				"into a file and give it with --kernel %s --initrd FILE",
-				e->id, e->initrds, ret->kernel);
+		if (asprintf(&remedy, "join them into a file and give it with --kernel %s "
+			     "--initrd FILE", ret->kernel) < 0) {
+			remedy = NULL;
+			return -ENOMEM;
+		}
+		pkram_log_refusal(ctx, remedy,
+				  "boot entry %s has %u initrds, and one can be loaded", e->id,
+				  e->initrds);
 		return -EOPNOTSUPP;
 	}
 	return 0;

@@ -31,20 +31,21 @@ int kexec_possible(struct pkram_ctx *ctx)
 	uint64_t disabled = 0;
 
 	if (!machine_exists(ctx, "/sys/kernel/kexec_loaded")) {
-		pkram_log_error(ctx, "this kernel is built without kexec");
+		pkram_log_refusal(ctx, "boot one that has CONFIG_KEXEC_FILE",
+				  "this kernel is built without kexec");
 		return -EUCLEAN;
 	}
 	if (machine_read_u64(ctx, "/proc/sys/kernel/kexec_load_disabled", &disabled) == 0 &&
 	    disabled) {
-		pkram_log_error(
-			ctx,
-			"kernel.kexec_load_disabled is set, until the next reboot by firmware");
+		pkram_log_refusal(ctx, "export what must survive, take it out of /etc/sysctl.d, "
+				  "and reboot by firmware",
+				  "kernel.kexec_load_disabled is set, and stays so in this boot");
 		return -EUCLEAN;
 	}
 	if (machine_read(ctx, "/proc/sys/kernel/kexec_load_limit_reboot", &limit, NULL) == 0 &&
 	    strcmp(limit, "0") == 0) {
-		pkram_log_error(ctx, "kernel.kexec_load_limit_reboot is used up, until the next "
-				     "reboot by firmware");
+		pkram_log_refusal(ctx, "export what must survive, and reboot by firmware",
+				  "kernel.kexec_load_limit_reboot is used up in this boot");
 		return -EUCLEAN;
 	}
 	if (machine_read(ctx, "/sys/kernel/security/lockdown", &lockdown, NULL) == 0 &&

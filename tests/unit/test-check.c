@@ -29,13 +29,18 @@ static void expect(const struct pkram_check_list *list, const char *name,
 		   enum pkram_check_result result, const char *reason, const char *remedy)
 {
 	const struct pkram_check *check = row_of(list, name);
-	bool found = !reason;
+	bool found = !reason, helps = check->result != PKRAM_CHECK_FAILS;
+
+	/* What fails says what to do about it. */
+	for (size_t i = 0; i < check->n_findings; i++)
+		helps |= check->findings[i].result == PKRAM_CHECK_FAILS &&
+			 *check->findings[i].remedy;
 
 	for (size_t i = 0; i < check->n_findings; i++)
 		found |= check->findings[i].result == result && reason &&
 			 strstr(check->findings[i].reason, reason) &&
 			 (!remedy || strstr(check->findings[i].remedy, remedy));
-	if (check->result == result && found)
+	if (check->result == result && found && helps)
 		return;
 	for (size_t i = 0; i < check->n_findings; i++)
 		print_message("%s: %d: %s -> %s\n", name, check->findings[i].result,
@@ -261,6 +266,7 @@ static void test_initrd(void **state)
 
 static void test_kernel(void **state)
 {
+	static const char entry[] = "/boot/loader/entries/a.conf";
 	struct pkram_stage_options o = { .struct_size = sizeof(o), .kernel = "/boot/mine" };
 	struct sysroot *s = *state;
 	struct pkram_region *region = open_region(s);
@@ -271,6 +277,11 @@ static void test_kernel(void **state)
 	      "--kernel");
 	sysroot_kernel(s, "/boot/mine", "6.12.0");
 	finds(region, &o, "kernel", PKRAM_CHECK_OK, "6.12.0: /boot/mine", NULL);
+	sysroot_text(s, entry, "linux /gone\n");
+	finds(region, NULL, "kernel", PKRAM_CHECK_FAILS, "names /boot/gone", "--kernel");
+	sysroot_text(s, entry, "linux /mine\ninitrd /a\ninitrd /b\n");
+	finds(region, NULL, "kernel", PKRAM_CHECK_FAILS, "has 2 initrds",
+	      "--kernel /boot/mine --initrd FILE");
 	pkram_region_close(region);
 }
 
@@ -514,6 +525,12 @@ static void test_kexec(void **state)
 	finds(region, &o, "kexec", PKRAM_CHECK_OK, "bounded", NULL);
 	sysroot_text(s, "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, "refuses kexec_load", "--method file");
+	sysroot_text(s, "/proc/sys/kernel/kexec_load_limit_reboot", "0\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "kexec_load_limit_reboot", "reboot by");
+	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "1\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "kexec_load_disabled", "/etc/sysctl.d");
+	sysroot_remove(s, "/sys/kernel/kexec_loaded");
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "without kexec", "CONFIG_KEXEC_FILE");
 	o.method = 7;
 	assert_int_equal(pkram_stage(region, &o), -EINVAL);
 	pkram_region_close(region);

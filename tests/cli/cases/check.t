@@ -29,6 +29,7 @@ $ pkram check --sysroot m
 | kmem         skipped region comes first
 | devices      skipped region comes first
 | kexec        fails   this kernel is built without kexec
+|                        -> boot one that has CONFIG_KEXEC_FILE
 | signature    skipped kernel comes first
 | loaded       ok      no kernel is loaded yet
 | systemd      ok      does not run: the jump is 'kexec -e'
