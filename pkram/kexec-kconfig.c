@@ -76,20 +76,42 @@ static int read_text(struct pkram_ctx *ctx, const char *path, char **ret)
 	return 0;
 }
 
-/* "/boot/config-V" of "/boot/vmlinuz-V" and the like. */
+#define BOOT_DIR "/boot/"
+
+/* Of a path, with the slash. */
+static size_t dir_length(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* "/k/config-V" of "/k/vmlinuz-V" and the like. */
 static int read_beside(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret)
 {
-	const char *slash = strrchr(k->kernel, '/');
-	const int dir = slash ? (int)(slash - k->kernel) + 1 : 0;
-	char paths[3][512];
+	char path[512];
+
+	snprintf(path, sizeof(path), "%.*sconfig-%s", (int)dir_length(k->kernel), k->kernel,
+		 k->version);
+	return read_text(ctx, path, ret);
+}
+
+/* Of the version as it is installed, apart from what is beside the kernel. */
+static int read_installed(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret)
+{
+	bool beside = dir_length(k->kernel) == strlen(BOOT_DIR) &&
+		      strncmp(k->kernel, BOOT_DIR, strlen(BOOT_DIR)) == 0;
+	char path[512];
 	int r = -ENOENT;
 
-	snprintf(paths[0], sizeof(paths[0]), "%.*sconfig-%s", dir, k->kernel, k->version);
-	snprintf(paths[1], sizeof(paths[1]), "/boot/config-%s", k->version);
-	snprintf(paths[2], sizeof(paths[2]), "/lib/modules/%s/config", k->version);
-	for (size_t i = 0; r < 0 && r != -ENOMEM && i < ARRAY_SIZE(paths); i++)
-		if (i != 1 || strcmp(paths[1], paths[0]) != 0)
-			r = read_text(ctx, paths[i], ret);
+	if (!beside) {
+		snprintf(path, sizeof(path), BOOT_DIR "config-%s", k->version);
+		r = read_text(ctx, path, ret);
+	}
+	if (r < 0 && r != -ENOMEM) {
+		snprintf(path, sizeof(path), "/lib/modules/%s/config", k->version);
+		r = read_text(ctx, path, ret);
+	}
 	return r;
 }
 
@@ -145,26 +167,32 @@ static int read_image(struct pkram_ctx *ctx, const struct kexec_kernel *k, char 
 int kexec_config_running(struct pkram_ctx *ctx, char **ret_text)
 {
 	_cleanup_free_ char *version = NULL;
-	struct kexec_kernel k = { .kernel = (char *)"/boot/" };
+	struct kexec_kernel k = { .kernel = (char *)BOOT_DIR };
 	int r = read_gz(ctx, "/proc/config.gz", ret_text);
 
 	if (r < 0 && machine_read(ctx, "/proc/sys/kernel/osrelease", &version, NULL) == 0) {
 		k.version = version;
 		r = read_beside(ctx, &k, ret_text);
+		if (r < 0 && r != -ENOMEM)
+			r = read_installed(ctx, &k, ret_text);
 	}
 	return r == -ENOMEM || r == 0 ? r : -ENODATA;
 }
 
+/* What is neither beside the image nor in it may be another build's of that version. */
 int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text)
 {
 	_cleanup_free_ char *running = NULL;
 	int r = read_beside(ctx, k, ret_text);
 
-	if (r < 0 && machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) == 0 &&
-	    strcmp(running, k->version) == 0)
-		r = kexec_config_running(ctx, ret_text);
 	if (r < 0 && r != -ENOMEM)
 		r = read_image(ctx, k, ret_text);
+	if (r < 0 && r != -ENOMEM)
+		r = read_installed(ctx, k, ret_text);
+	if (r < 0 && r != -ENOMEM &&
+	    machine_read(ctx, "/proc/sys/kernel/osrelease", &running, NULL) == 0 &&
+	    strcmp(running, k->version) == 0)
+		r = kexec_config_running(ctx, ret_text);
 	return r == -ENOMEM || r == 0 ? r : -ENODATA;
 }
 

@@ -344,7 +344,7 @@ int kexec_image_text(struct pkram_ctx *ctx, const char *path, const char *sectio
 /* --- its configuration (kexec-kconfig.c) --- */
 
 /*
- * The text of the kernel's .config: beside it, in /boot, with its modules, in the image itself.
+ * The text of the kernel's .config: beside it, in the image itself, in /boot, with its modules.
  * -ENODATA (not logged): not to be had.
  */
 int kexec_config_read(struct pkram_ctx *ctx, const struct kexec_kernel *k, char **ret_text);
