@@ -139,7 +139,6 @@ int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **
 	return *ret ? 0 : -ENOMEM;
 }
 
-
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };

@@ -11,7 +11,6 @@
 #include "tree-view.h"
 #include "work.h"
 
-
 static void write_file(const char *path, uint64_t off, size_t len, unsigned int seed)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
