@@ -220,13 +220,14 @@ static bool part_is(const char *part, size_t len, const char *name)
 }
 
 /*
- * The first word in the text that names a parameter which reaches for memory, in whatever tree of
- * keys; a value or a comment that reads so is a false alarm.
+ * The first word in the text that names a parameter which reaches for memory, or keeps its drivers
+ * away, in whatever tree of keys; a value or a comment that reads so is a false alarm.
  */
 static const char *reaching_name(const char *text)
 {
-	static const char *const names[] = { "memmap", "mem",	"mem_address",
-					     "phram",  "slram", "efi_fake_mem" };
+	static const char *const names[] = { "memmap", "mem", "mem_address", "phram", "slram",
+					     "efi_fake_mem", "module_blacklist",
+					     "initcall_blacklist" };
 
 	for (const char *p = text; *p;) {
 		size_t len = 0;
@@ -287,7 +288,7 @@ int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char
 	}
 	pkram_log_refusal(ctx, remedy,
 			  "initrd %s: the boot configuration behind it says '%s', which may reach "
-			  "for the memory of a region",
+			  "for the memory of a region or keep its drivers away",
 			  initrd, name);
 	return -EUCLEAN;
 }

@@ -59,7 +59,8 @@ int kexec_effective_line(struct pkram_ctx *ctx, const char *config_text, const c
 			 char **ret);
 /*
  * Whether a boot configuration behind the initrd ("#BOOTCONFIG") adds words that reach for memory,
- * where the kernel reads it: the line says so, or the kernel is built to. -EUCLEAN, logged, then.
+ * or keep drivers away, where the kernel reads it: the line says so, or the kernel is built to.
+ * -EUCLEAN, logged, then.
  * initrd and config_text may be NULL.
  */
 int kexec_check_bootconfig(struct pkram_ctx *ctx, const char *initrd, const char *config_text,

@@ -83,6 +83,7 @@ static void test_bootconfig(void **state)
 		{ "kernel { ramoops { mem-address = 0x100000000 } }", NULL, "bootconfig",
 		  "'mem_address'" },
 		{ "kernel.mem=2G", NULL, "bootconfig", "'mem'" },
+		{ "kernel.module-blacklist = nd_pmem", NULL, "bootconfig", "'module_blacklist'" },
 		{ "kernel.phram.phram = a,4G,1M", NULL, "bootconfig", "'phram'" },
 		{ "kernel.mem=2G", BOOT_CONFIG "CONFIG_BOOT_CONFIG_FORCE=y\n", "ro", "'mem'" },
 
