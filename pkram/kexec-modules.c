@@ -48,12 +48,14 @@ enum kexec_module kexec_modules_find(const struct kexec_modules *m, const char *
 bool kexec_modules_needs(const struct kexec_modules *m, const char *name, const char **at,
 			 char ret[static KEXEC_MODULE_NAME])
 {
-	const char *p = *at, *end, *slash;
+	const char *p = *at, *end;
 	size_t n;
 
 	if (!p) {
 		p = find_line(m->loadable, name);
-		p = p ? p + strcspn(p, ":\n") : "";
+		if (!p)
+			return false;
+		p += strcspn(p, ":\n");
 		p += *p == ':';
 	}
 	p += strspn(p, " ");
@@ -61,8 +63,9 @@ bool kexec_modules_needs(const struct kexec_modules *m, const char *name, const 
 	if (p == end)
 		return false;
 	*at = end;
-	slash = memrchr(p, '/', (size_t)(end - p));
-	p = slash ? slash + 1 : p;
+	for (const char *c = p; c < end; c++)
+		if (*c == '/')
+			p = c + 1;
 	n = MIN(strcspn(p, ".: \n"), KEXEC_MODULE_NAME - 1u);
 	for (size_t i = 0; i < n; i++)
 		ret[i] = same_char(p[i]);
