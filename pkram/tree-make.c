@@ -18,7 +18,7 @@
 #include <sys/sysmacros.h>
 
 #include "tree-restore.h"
-#include "tree-beside.h"
+#include "tree-userfault.h"
 
 /*
  * From here on a file may have huge pages. A tmpfs with huge=within_size gives them up to the size
@@ -121,7 +121,7 @@ int make_write(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size
 int make_write_beside(struct tree_restore *r, uint32_t file, int fd, uint64_t off, size_t len,
 		      const void *bytes)
 {
-	size_t done = beside_fill(r->uffd, fd, off, len, bytes);
+	size_t done = userfault_fill(r->uffd, fd, off, len, bytes);
 
 	return make_write(r, file, fd, off + done, len - done, (const char *)bytes + done);
 }

@@ -5,7 +5,7 @@
  * a lock; the others stay open in a table until their last byte has come.
  */
 #include "tree-restore.h"
-#include "tree-beside.h"
+#include "tree-userfault.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -90,7 +90,7 @@ int tree_restore_new(struct pkram_ctx *ctx, const struct tree_view *v, int dirfd
 	r->uid = geteuid();
 	r->gid = getegid();
 	r->umask = read_umask();
-	r->uffd = r->o.threads > 1 ? beside_open() : -1;
+	r->uffd = r->o.threads > 1 ? userfault_open() : -1;
 	r->root = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
 	k = r->root < 0 ? -errno : 0;
 	r->states = calloc(v->n_files, sizeof(*r->states));

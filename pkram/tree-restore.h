@@ -4,7 +4,7 @@
  *
  *	tree-restore.c	bytes in any order become files
  *	tree-make.c	one file: made, written, finished
- *	tree-beside.c	pages of a file that another thread writes to
+ *	tree-userfault.c	pages of a file that another thread writes to
  *	tree-attr.c	owner, mode, attributes, times
  *	tree-finish.c	all that has no bytes
  */
@@ -40,7 +40,7 @@ struct tree_restore {
 	const struct tree_view *v;
 	struct tree_restore_options o;
 	int root;
-	int uffd;		/* beside_open() */
+	int uffd;		/* userfault_open() */
 	uid_t uid;		/* whom new files belong to */
 	gid_t gid;
 	mode_t umask;

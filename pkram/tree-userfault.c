@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "tree-beside.h"
+#include "tree-userfault.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
-int beside_open(void)
+int userfault_open(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	/* Faults of system calls are not for us: so nobody needs a privilege. */
@@ -23,7 +21,8 @@ int beside_open(void)
 	return fd;
 }
 
-static size_t fill_small(int uffd, void *map, size_t len, const void *bytes)
+/* Into a mapping; the bytes of the beginning that were copied. */
+static size_t fill_mapping(int uffd, void *map, size_t len, const void *bytes)
 {
 	struct uffdio_register range = {
 		.range = { (uintptr_t)map, len }, .mode = UFFDIO_REGISTER_MODE_MISSING,
@@ -40,33 +39,21 @@ static size_t fill_small(int uffd, void *map, size_t len, const void *bytes)
 	return copy.copy > 0 ? (size_t)copy.copy : 0;
 }
 
-/* Where no memory is left, a fault would be a SIGBUS; this is an error. */
-static size_t fill_huge(void *map, size_t len, const void *bytes)
+size_t userfault_fill(int uffd, int fd, uint64_t off, size_t len, const void *bytes)
 {
-	if (madvise(map, len, MADV_POPULATE_WRITE) < 0)
-		return 0;
-	memcpy(map, bytes, len);
-	return len;
-}
-
-size_t beside_fill(int uffd, int fd, uint64_t off, size_t len, const void *bytes)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), unit, done;
-	struct statfs fs;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), done;
 	struct stat st;
 	void *map;
 
-	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC || fstat(fd, &st) < 0)
-		return 0;
-	/* One that gives the file huge pages tells so by its block size. */
-	unit = MAX((size_t)st.st_blksize, page);
-	len = ALIGN_DOWN(len, unit);
-	if (!len || !IS_ALIGNED(off, unit))
+	len = ALIGN_DOWN(len, page);
+	/* A filesystem that gives huge pages tells so by its block size. */
+	if (uffd < 0 || !len || !IS_ALIGNED(off, page) || fstat(fd, &st) < 0 ||
+	    (size_t)st.st_blksize > page)
 		return 0;
 	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)off);
 	if (map == MAP_FAILED)
 		return 0;
-	done = unit > page ? fill_huge(map, len, bytes) : fill_small(uffd, map, len, bytes);
+	done = fill_mapping(uffd, map, len, bytes);
 	munmap(map, len);
 	return done;
 }
