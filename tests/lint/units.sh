@@ -13,7 +13,7 @@ for unit in "$dir"/*.service; do
 done
 printf '[Service]\nExecStart=/bin/true\n' >units/x.service
 read -ra stop < <(sed -n 's|^ExecStop=.*/pkram ||p' "$dir/pkram@.service")
-bad=0
+bad=0 taken=
 
 fault() {
   echo "$*"
@@ -28,7 +28,7 @@ for path in "${paths[@]}"; do
   mounts+=("$mount")
 done
 
-for name in memcached -a a--b a- a.b 'srv-my\x2dcache' 'a\b' 'a\x2' at@x; do
+for name in memcached -a a--b a- a.b 'srv-my\x2dcache' at@x 'a\b' 'a\x2'; do
   printf 'path = %s\n' "${paths[@]}" >etc/pkram.d/"$name".conf
   printf 'service = x.service\ntime-limit = 1min 30s\n' >>etc/pkram.d/"$name".conf
   rm -rf units/*.d
@@ -39,7 +39,10 @@ for name in memcached -a a--b a- a.b 'srv-my\x2dcache' 'a\b' 'a\x2' at@x; do
     done
     grep pkram said && bad=1
     "$pkram" --sysroot "$work" -q "${stop[@]//%[iI]/$name}" || fault "$name: ${stop[*]} does not do"
+    taken+=" $name"
   fi
   rm etc/pkram.d/"$name".conf
 done
+# What is no escape of systemd's is refused, and nothing else.
+[[ $taken == ' memcached -a a--b a- a.b srv-my\x2dcache at@x' ]] || fault "taken were:$taken"
 exit "$bad"
