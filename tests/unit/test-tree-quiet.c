@@ -347,8 +347,10 @@ static void lent_until_a_writer_comes(void **state)
 	bool live;
 	int dir;
 
-	if (!mount_huge(f->dir))
+	if (!mount_huge(f->dir)) {
+		print_message("SKIP: no mount of huge pages\n");
 		skip();
+	}
 	dir = src_dir(f);
 	make_file(dir, "large", 4 * MIB + 5000, 0644);
 	make_sparse(dir, "sparse", 32 * MIB, 2);
