@@ -17,7 +17,6 @@ enum {
 	MAX_OPTIONS = 40,
 	FIRST_LONG = 256,	/* above every letter */
 	HELP_COLUMN = 28,
-	MAX_THREADS = 4096,	/* a larger number is a mistake */
 };
 
 /* Both tables as getopt_long wants them. */

@@ -25,9 +25,14 @@ int check_file_word(const struct cmd *cmd, const char *word);
 void print_help(struct cmd *cmd, FILE *f);
 void print_verb_help(struct cmd *cmd, const struct verb *verb, FILE *f);
 
+/* A larger number is a mistake. */
+#define MAX_THREADS 4096
+#define TEXT_OF_(number) #number
+#define TEXT_OF(number) TEXT_OF_(number)
+
 /* Digits, the first not 0. -EINVAL; what is wanted is called THREADS_WANTED. */
 int parse_threads(const char *word, unsigned int *ret);
-#define THREADS_WANTED "a number from 1 to 4096, without zeros in front"
+#define THREADS_WANTED "a number from 1 to " TEXT_OF(MAX_THREADS) ", without zeros in front"
 
 /*
  * Options of a mount: the kernel's own words for another value of huge= say neither what it was nor
