@@ -12,6 +12,7 @@
  *	tree-links.c	inodes with several names
  *	tree-early.c	windows of small files, while the tree is scanned
  *	tree-holes.c	hole maps, and the chunk size that costs least
+ *	tree-entry.c	an entry that was looked at becomes a part of the image
  *	tree-emit.c	EROFS records into the buffers; the layout of the data
  *	tree-source.c	descriptors of the source's directories, few at a time; paths for messages
  *	tree-quiet.c	is a source what it was, and does nobody write to it
@@ -277,6 +278,18 @@ void tree_look(struct tree_image *img, struct tree_look *l);
 /* The same for the root of the tree. */
 void tree_look_root(struct tree_image *img, struct tree_look *l);
 void tree_look_done(struct tree_look *l);
+
+/* --- tree-entry.c --- */
+
+/*
+ * Emits what was found in directory @dir, and says what stands against saving it so. Its inode's
+ * nid and its source are returned.
+ */
+int tree_entry_emit(struct tree_image *img, uint32_t dir, struct tree_look *l, uint64_t *ret_nid,
+		    uint32_t *ret_source);
+/* Adds the source of an inode that was emitted. */
+int tree_entry_source(struct tree_image *img, uint32_t dir, const struct tree_look *l,
+		      uint64_t nid);
 
 /* --- tree-attr-get.c --- */
 

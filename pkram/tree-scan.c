@@ -9,9 +9,7 @@
 
 #include <dirent.h>
 #include <endian.h>
-#include <linux/magic.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "work.h"
 
@@ -49,7 +47,7 @@ struct scan {
 	XXH3_state_t *hash;
 };
 
-/* --- one inode --- */
+/* --- one entry --- */
 
 static int find_dev(struct tree_image *img, struct tree_look *l)
 {
@@ -66,47 +64,6 @@ static int find_dev(struct tree_image *img, struct tree_look *l)
 		return r;
 	l->dev = (uint32_t)img->n_devs;
 	img->devs[img->n_devs++] = (struct tree_dev){ .dev = dev, .fs_magic = l->fs_magic };
-	return 0;
-}
-
-/*
- * Between the start of the save and this look at it? A clock that was set back makes times of the
- * future: those say nothing.
- */
-static bool changed_since_start(const struct tree_image *img, const struct statx *st)
-{
-	struct timespec now;
-
-	if (st->stx_ctime.tv_sec < img->started.tv_sec ||
-	    (st->stx_ctime.tv_sec == img->started.tv_sec &&
-	     st->stx_ctime.tv_nsec <= img->started.tv_nsec))
-		return false;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return st->stx_ctime.tv_sec <= now.tv_sec;
-}
-
-static uint16_t source_flags(const struct tree_look *l)
-{
-	return (uint16_t)((l->foreign ? SOURCE_UNCHECKED : 0) | (l->sparse ? SOURCE_SPARSE : 0) |
-			  (l->st.stx_blksize >= PKRAM_HUGE ? SOURCE_HUGE : 0));
-}
-
-static int add_source(struct scan *s, const struct tree_look *l, uint64_t nid)
-{
-	struct tree_image *img = s->img;
-	int r;
-
-	if (img->n_sources == TREE_NO_SOURCE)
-		return -EFBIG;
-	r = array_grow(&img->sources, &img->cap_sources, img->n_sources + 1, sizeof(*img->sources));
-	if (r < 0)
-		return r;
-	img->sources[img->n_sources++] = (struct tree_source){
-		.nid = nid, .ino = l->st.stx_ino, .ctime_sec = l->st.stx_ctime.tv_sec,
-		.ctime_nsec = l->st.stx_ctime.tv_nsec, .parent = s->dir_source, .dev = l->dev,
-		.flags = source_flags(l),
-		.blocks = (uint32_t)l->st.stx_blocks,
-	};
 	return 0;
 }
 
@@ -130,108 +87,6 @@ static void hash_entry(struct scan *s, const struct tree_look *l)
 		XXH3_64bits_update(s->hash, &key, sizeof(key));
 }
 
-static int emit_symlink(struct tree_image *img, const struct tree_look *l, uint64_t *ret_nid)
-{
-	struct tree_extra x = { .xattrs = &l->xattrs, .layout = EROFS_FLAT_INLINE };
-	struct statx st = l->st;
-	int64_t at;
-	int r;
-
-	st.stx_size = l->len;
-	if (sizeof(struct erofs_inode) + l->xattrs.len + l->len <= EROFS_BLOCK) {
-		x.tail = l->len;
-		x.whole = true;
-		r = tree_emit_inode(img, &st, &x, ret_nid);
-		if (r == 0)
-			memcpy(tree_emit_tail(img, *ret_nid), l->bytes, l->len);
-		return r;
-	}
-	at = tree_buf_add(&img->dirs, EROFS_BLOCK, EROFS_BLOCK);
-	if (at < 0)
-		return (int)at;
-	memcpy(img->dirs.p + at, l->bytes, l->len);
-	x.layout = EROFS_FLAT_PLAIN;
-	r = tree_emit_inode(img, &st, &x, ret_nid);
-	if (r == 0)
-		tree_inode(img, *ret_nid)->u.blkaddr = htole32((uint32_t)(at / EROFS_BLOCK));
-	return r;
-}
-
-/*
- * tmpfs calls fallocated pages that nobody wrote holes. Their room cannot be carried: which of the
- * holes have it, nothing tells. A huge page behind the end looks like that, too: it does not count.
- */
-static void note_reserved(struct scan *s, const struct tree_look *l, uint64_t data)
-{
-	uint64_t blocks = l->st.stx_blocks * 512;
-	char what[80];
-
-	if (l->fs_magic != TMPFS_MAGIC || blocks < data + 2 * PKRAM_HUGE)
-		return;
-	snprintf(what, sizeof(what), "has %llu MiB that are fallocated but not written",
-		 (unsigned long long)((blocks - data) / MIB));
-	tree_loss(s->img, s->dir_source, l->name, what);
-}
-
-static int emit_regular(struct scan *s, const struct tree_look *l, uint64_t *ret_nid)
-{
-	struct tree_image *img = s->img;
-	struct tree_extra x = { .xattrs = &l->xattrs, .layout = EROFS_FLAT_PLAIN };
-	uint64_t size = l->st.stx_size, data = 0, chunk;
-	unsigned int bits;
-	int r;
-
-	if (!l->sparse) {
-		img->data += size;
-		return tree_emit_inode(img, &l->st, &x, ret_nid);
-	}
-	for (size_t i = 0; i < l->segments.n; i++)
-		data += MIN(l->segments.s[i].end, size) - l->segments.s[i].off;
-	img->data += data;
-	note_reserved(s, l, data);
-
-	bits = tree_holes_chunk_bits(&l->segments, size);
-	chunk = (uint64_t)TREE_BLOCK << bits;
-	x.layout = EROFS_CHUNK_BASED;
-	x.tail = (size_t)(size / chunk + (size % chunk != 0)) * sizeof(pkram_le32);
-	r = tree_emit_inode(img, &l->st, &x, ret_nid);
-	if (r < 0)
-		return r;
-	img->chunked = true;
-	tree_inode(img, *ret_nid)->u.chunk_format = htole32(bits);
-	return tree_holes_emit(img, *ret_nid, &l->segments, size, bits);
-}
-
-/* The root of another mount: an empty thing of its kind, owner and mode stands for it. */
-static int emit_foreign(struct scan *s, const struct tree_look *l, uint64_t *ret_nid)
-{
-	struct tree_extra x = { .layout = EROFS_FLAT_PLAIN };
-	_cleanup_free_ char *path = NULL;
-	struct statx st = l->st;
-
-	path = tree_path(s->img, s->dir_source, l->name);
-	if (!s->img->probe)
-		pkram_log_info(s->img->ctx, "%s is another mount: left out, saved as an empty %s",
-			       path ? path : l->name, S_ISDIR(st.stx_mode) ? "directory" : "file");
-	st.stx_size = 0;
-	if (!S_ISDIR(st.stx_mode))
-		st.stx_mode = S_IFREG | (st.stx_mode & 07777);
-	return tree_emit_inode(s->img, &st, &x, ret_nid);
-}
-
-static int emit_new(struct scan *s, const struct tree_look *l, uint64_t *ret_nid)
-{
-	struct tree_extra x = { .xattrs = &l->xattrs, .layout = EROFS_FLAT_PLAIN };
-
-	if (l->foreign)
-		return emit_foreign(s, l, ret_nid);
-	if (S_ISREG(l->st.stx_mode))
-		return emit_regular(s, l, ret_nid);
-	if (S_ISLNK(l->st.stx_mode))
-		return emit_symlink(s->img, l, ret_nid);
-	return tree_emit_inode(s->img, &l->st, &x, ret_nid);
-}
-
 static int push_dir(struct scan *s, uint32_t source)
 {
 	int r = array_grow(&s->stack, &s->cap_stack, s->n_stack + 1, sizeof(*s->stack));
@@ -239,38 +94,6 @@ static int push_dir(struct scan *s, uint32_t source)
 	if (r == 0)
 		s->stack[s->n_stack++] = source;
 	return r;
-}
-
-/* Says what stands against saving it as it was found. */
-static void say_findings(struct scan *s, const struct tree_look *l, uint32_t source)
-{
-	struct tree_image *img = s->img;
-	const char *what = l->what;
-
-	for (size_t at = 0; at < l->losses.len; at += strlen((char *)l->losses.p + at) + 1)
-		tree_loss(img, s->dir_source, l->name, (char *)l->losses.p + at);
-	if (l->busy)
-		what = "is leased by a process that writes to it";
-	if (l->writer)
-		tree_has_writer(img, source, tree_path(img, s->dir_source, l->name),
-				img->devs[l->dev].dev, l->st.stx_ino);
-	else if (!what && !img->probe && changed_since_start(img, &l->st))
-		what = "changed while it was scanned";
-	if (what)
-		tree_not_quiet(img, source, tree_path(img, s->dir_source, l->name), what);
-}
-
-/* What a regular file needs beyond its inode. */
-static int emit_file(struct scan *s, struct tree_look *l, uint32_t source)
-{
-	int r = 0;
-
-	if (l->st.stx_size == 0)
-		return 0;
-	l->file.source = source;
-	if (!l->busy && !l->writer && !l->file.leased)
-		r = tree_add_unleased(s->img, source);
-	return r < 0 ? r : tree_emit_data(s->img, source, l);
 }
 
 /* Emits what an entry names, unless another name of it was met before. */
@@ -296,21 +119,13 @@ static int emit_entry(struct scan *s, struct tree_look *l, struct tree_entry *e)
 		l->file.source = source;
 		return 0;
 	}
-	r = emit_new(s, l, &e->nid);
+	r = tree_entry_emit(img, s->dir_source, l, &e->nid, &source);
 	if (r < 0)
 		return r;
-	e->source = (uint32_t)img->n_sources;
-	r = add_source(s, l, e->nid);
-	if (r < 0 || l->foreign)
-		return r < 0 || !S_ISDIR(l->st.stx_mode) ? r : push_dir(s, e->source);
-	say_findings(s, l, e->source);
+	e->source = source;
 	if (linked)
-		r = tree_links_add(&s->links, l->st.stx_ino, l->dev, e->source);
-	if (r == 0 && S_ISDIR(l->st.stx_mode))
-		r = push_dir(s, e->source);
-	if (r == 0 && S_ISREG(l->st.stx_mode))
-		r = emit_file(s, l, e->source);
-	return r;
+		r = tree_links_add(&s->links, l->st.stx_ino, l->dev, source);
+	return r < 0 || !S_ISDIR(l->st.stx_mode) ? r : push_dir(s, source);
 }
 
 /* --- directories --- */
@@ -610,7 +425,7 @@ static int scan_root(struct scan *s)
 	if (r == 0)
 		r = tree_emit_inode(img, &made.st, &x, &nid);
 	if (r == 0)
-		r = add_source(s, &made, nid);
+		r = tree_entry_source(img, 0, &made, nid);
 	if (r < 0)
 		return r;
 	s->n_dirs = 1;
