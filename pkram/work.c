@@ -134,33 +134,39 @@ unsigned int work_pool_threads(const struct work_pool *p)
 	return p->started + 1;
 }
 
-int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
+void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
 {
-	/* One piece is done before another thread is awake. */
-	bool alone = n <= 1 || !p->started;
-
 	p->work.n = n;
 	p->work.fn = fn;
 	p->work.arg = arg;
 	atomic_store(&p->work.next, 0);
 	atomic_store(&p->work.error, 0);
-	if (!alone) {
-		pthread_mutex_lock(&p->lock);
-		p->busy = p->started;
-		p->round++;
-		pthread_cond_broadcast(&p->wake);
-		pthread_mutex_unlock(&p->lock);
-	}
+	/* One piece is done before another thread is awake. */
+	if (n <= 1 || !p->started)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->busy = p->started;
+	p->round++;
+	pthread_cond_broadcast(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+}
+
+int work_pool_finish(struct work_pool *p)
+{
 	work_place_enter(&p->place, 0);
 	work_loop(&p->work, 0);
 	work_place_leave(&p->place);
-	if (!alone) {
-		pthread_mutex_lock(&p->lock);
-		while (p->busy)
-			pthread_cond_wait(&p->idle, &p->lock);
-		pthread_mutex_unlock(&p->lock);
-	}
+	pthread_mutex_lock(&p->lock);
+	while (p->busy)
+		pthread_cond_wait(&p->idle, &p->lock);
+	pthread_mutex_unlock(&p->lock);
 	return atomic_load(&p->work.error);
+}
+
+int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
+{
+	work_pool_start(p, n, fn, arg);
+	return work_pool_finish(p);
 }
 
 int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near, uint64_t n,

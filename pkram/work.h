@@ -33,6 +33,12 @@ unsigned int work_pool_threads(const struct work_pool *p);
  * it works as worker 0, and has its own affinity again afterwards.
  */
 int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg);
+/*
+ * The two halves of it. Between them the caller does something else, which must not touch what fn
+ * does; then it helps with the rest.
+ */
+void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg);
+int work_pool_finish(struct work_pool *p);
 
 /* The same for one round, from up to `threads` threads. */
 int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near, uint64_t n,

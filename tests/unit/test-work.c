@@ -94,6 +94,34 @@ static void test_rounds(void **state)
 	pkram_unref(ctx);
 }
 
+/* Between the halves of a round its caller goes its own way. */
+static void test_halves(void **state)
+{
+	unsigned int seen[40] = { 0 }, own = 0;
+	struct job job = { .fail_at = 3 };
+	struct work_pool *pool;
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	for (unsigned int threads = 1; threads <= 4; threads++) {
+		assert_int_equal(work_pool_new(ctx, threads, NULL, &pool), 0);
+		for (uint64_t n = 0; n < ARRAY_SIZE(seen); n++) {
+			memset(seen, 0, sizeof(seen));
+			work_pool_start(pool, n, count_round, seen);
+			own++;
+			assert_int_equal(work_pool_finish(pool), 0);
+			for (size_t i = 0; i < ARRAY_SIZE(seen); i++)
+				assert_int_equal(seen[i], i < n);
+		}
+		work_pool_start(pool, N, mark, &job);
+		assert_int_equal(work_pool_finish(pool), -EIO);
+		work_pool_free(pool);
+	}
+	assert_int_equal(own, 4 * ARRAY_SIZE(seen));
+	pkram_unref(ctx);
+}
+
 static void test_threads(void **state)
 {
 	struct pkram_ctx *ctx;
@@ -142,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_each_once),
 		cmocka_unit_test(test_first_error_stops),
 		cmocka_unit_test(test_rounds),
+		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_quiet),
 	};
