@@ -112,13 +112,15 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 
 static int close_kept(void *arg, unsigned int worker, uint64_t i)
 {
-	struct tree_image *img = arg;
-	struct tree_look *l = &img->looks[i];
+	struct tree_slice *slice = arg;
+	struct tree_look *l = &slice->looks[i];
 
 	(void)worker;
-	if (l->keep)
-		tree_file_close(img, &l->file);
+	if (!l->keep)
+		return 0;
+	tree_file_close(slice->img, &l->file);
 	l->keep = false;
+	atomic_fetch_sub(&slice->img->early.kept, 1);
 	return 0;
 }
 
@@ -169,8 +171,9 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 	return r;
 }
 
-int tree_early_run(struct tree_image *img, struct work_pool *pool)
+int tree_early_run(struct work_pool *pool, struct tree_slice *slice)
 {
+	struct tree_image *img = slice->img;
 	struct tree_early *e = &img->early;
 	bool any = false;
 	int r = 0;
@@ -178,11 +181,10 @@ int tree_early_run(struct tree_image *img, struct work_pool *pool)
 	if (e->sink && e->n_pieces)
 		r = give_windows(img, pool);
 	e->n_pieces = 0;
-	for (size_t i = 0; i < img->n_looks; i++)
-		any = any || img->looks[i].keep;
+	for (size_t i = 0; i < slice->n; i++)
+		any = any || slice->looks[i].keep;
 	if (any)
-		work_pool_run(pool, img->n_looks, close_kept, img);
-	atomic_store(&e->kept, 0);
+		work_pool_run(pool, slice->n, close_kept, slice);
 	return MIN(r, 0);
 }
 

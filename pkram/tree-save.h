@@ -8,6 +8,7 @@
  *	tree-image.c	from its start to its end
  *	tree-scan.c	walks the tree
  *	tree-look.c	one entry: all that is asked of the filesystem
+ *	tree-closer.c	descriptors that are closed together
  *	tree-attr-get.c	xattrs and inode flags of one inode
  *	tree-links.c	inodes with several names
  *	tree-early.c	windows of small files, while the tree is scanned
@@ -24,6 +25,7 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "tree-closer.h"
 #include "hash.h"
 #include "tree-erofs.h"
 #include "tree.h"
@@ -121,6 +123,7 @@ struct tree_look {
 	const char *name;
 	int dirfd;
 	unsigned char d_type;
+	struct tree_dev beside;		/* of its directory */
 
 	int error;			/* it could not be looked at */
 	struct statx st;
@@ -142,6 +145,13 @@ struct tree_look {
 	size_t len;
 };
 
+/* Entries that are looked at together; the image does not depend on how many that are. */
+struct tree_slice {
+	struct tree_image *img;
+	struct tree_look *looks;
+	size_t n;
+};
+
 /* Bytes [start, end) of the data are the content of one file, or come later. */
 struct tree_early_piece {
 	uint64_t start, end;
@@ -160,7 +170,7 @@ struct tree_early {
 	uint8_t *held, *spare;		/* for the last window, and for the one after it */
 	uint8_t **bounce;		/* one per worker */
 	unsigned int n_bounce;
-	atomic_uint kept;		/* files of the looks that are to stay open */
+	atomic_uint kept;		/* files that stay open */
 };
 
 struct tree_link {
@@ -202,9 +212,8 @@ struct tree_image {
 	struct pkram_hole *holes;
 	size_t n_holes, cap_holes;
 	struct tree_dirs open_dirs;
-	struct tree_look *looks;	/* while it is scanned */
-	size_t n_looks;
 	struct tree_early early;
+	struct closer closer;		/* of what was looked at */
 	bool sigio_harmless;
 
 	struct timespec started;	/* what changed later is not quiet */
@@ -271,9 +280,9 @@ int tree_emit_finish(struct tree_image *img);
 
 /* --- tree-look.c --- */
 
-/* Makes a look ready for the next entry: @name, @dirfd and @d_type are for the caller to set. */
+/* Makes a look ready for the next entry: what stands before @error is for the caller to set. */
 void tree_look_reset(struct tree_look *l);
-/* Looks at an entry; says nothing. From any thread, while nothing is emitted. */
+/* Looks at an entry; says nothing. From any thread, also while other looks are emitted. */
 void tree_look(struct tree_image *img, struct tree_look *l);
 /* The same for the root of the tree. */
 void tree_look_root(struct tree_image *img, struct tree_look *l);
@@ -315,8 +324,11 @@ static inline bool tree_early_wanted(const struct tree_image *img)
 /* The next data of the image: @blocks from @blk are a file's content. @l: what was found of it. */
 int tree_early_add(struct tree_image *img, uint64_t blk, uint64_t blocks, struct tree_look *l);
 struct work_pool;
-/* Gives away the windows that are whole now; closes the files of all looks. */
-int tree_early_run(struct tree_image *img, struct work_pool *pool);
+/*
+ * Gives away the windows that are whole by what was emitted of @slice, and closes the files that
+ * it kept.
+ */
+int tree_early_run(struct work_pool *pool, struct tree_slice *slice);
 void tree_early_end(struct tree_image *img);
 
 /* --- tree-holes.c --- */

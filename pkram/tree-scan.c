@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Walks a tree and emits the front of its image. Directories that were not read yet wait on a
- * stack; a few at a time are listed, their entries looked at by all threads, and what was found is
- * emitted in the order of names by one. So the image depends on the tree alone. A directory's
- * blocks are emitted when all of its children have their inodes.
+ * stack; a few at a time are listed, a batch, their entries looked at by all threads, slice by
+ * slice, and what was found is emitted in the order of names by one, while the others look at the
+ * next slice. Batches depend on the tree alone, so the image does. A directory's blocks are emitted
+ * when all of its children have their inodes.
  */
 #include "tree-save.h"
 
@@ -15,19 +16,40 @@
 
 /* A batch: directories until they have so many entries together. */
 #define BATCH_ENTRIES 512u
-/* Fewer than stay open, so that a batch finds the parents of the next one open. */
-#define BATCH_DIRS (DIRS_CACHED / 2)
+/* Of the two that are under way, fewer than stay open: so one finds the parents of the next. */
+#define BATCH_DIRS (DIRS_CACHED / 3)
 /* Entries that are looked at together, and those that a thread takes at once. */
-#define LOOKS 1024u
+#define LOOKS 512u
 #define LOOKS_CHUNK 16u
 
 #define DIRENTS_SIZE (64 * 1024)
 
-/* A directory of the batch; its entries are the n from the first. */
+/* A directory of a batch; its entries are the n from the first. */
 struct dir {
 	uint32_t source;
 	struct tree_dir_ref ref;
 	size_t first, n;
+};
+
+struct batch {
+	struct dir dirs[BATCH_DIRS];
+	size_t n_dirs;
+	struct tree_entry *entries;
+	size_t n_entries, cap_entries;
+	struct tree_buf names;
+};
+
+/* Where work on a batch goes on. */
+struct cursor {
+	struct batch *batch;		/* NULL: on none */
+	size_t dir, entry;
+};
+
+/* Entries that are looked at, and emitted while the next ones are. */
+struct slice {
+	struct tree_slice looks;
+	struct cursor from;
+	bool last;			/* of its batch */
 };
 
 struct scan {
@@ -35,15 +57,16 @@ struct scan {
 	struct work_pool *pool;
 	uint32_t *stack;		/* directories that were not read yet */
 	size_t n_stack, cap_stack;
-	struct dir dirs[BATCH_DIRS];
-	size_t n_dirs;
-	struct tree_entry *entries;	/* of the batch */
-	size_t n_entries, cap_entries;
-	struct tree_buf names;
+	uint32_t *found;		/* those of the batch that is emitted */
+	size_t n_found, cap_found;
+	struct batch batches[2];
+	struct batch *ahead;		/* listed, but not begun */
+	struct cursor next;		/* to look at */
+	struct slice slices[2];
+	uint8_t *bytes;			/* of their looks */
 	uint32_t dir_source;		/* the directory whose entries are emitted */
 	struct tree_links links;
 	uint8_t *dirents;
-	uint8_t *bytes;			/* of the looks */
 	XXH3_state_t *hash;
 };
 
@@ -87,12 +110,12 @@ static void hash_entry(struct scan *s, const struct tree_look *l)
 		XXH3_64bits_update(s->hash, &key, sizeof(key));
 }
 
-static int push_dir(struct scan *s, uint32_t source)
+static int add_found(struct scan *s, uint32_t source)
 {
-	int r = array_grow(&s->stack, &s->cap_stack, s->n_stack + 1, sizeof(*s->stack));
+	int r = array_grow(&s->found, &s->cap_found, s->n_found + 1, sizeof(*s->found));
 
 	if (r == 0)
-		s->stack[s->n_stack++] = source;
+		s->found[s->n_found++] = source;
 	return r;
 }
 
@@ -125,12 +148,12 @@ static int emit_entry(struct scan *s, struct tree_look *l, struct tree_entry *e)
 	e->source = source;
 	if (linked)
 		r = tree_links_add(&s->links, l->st.stx_ino, l->dev, source);
-	return r < 0 || !S_ISDIR(l->st.stx_mode) ? r : push_dir(s, source);
+	return r < 0 || !S_ISDIR(l->st.stx_mode) ? r : add_found(s, source);
 }
 
 /* --- directories --- */
 
-static int add_entry(struct scan *s, const char *name, unsigned char d_type)
+static int add_entry(struct batch *b, const char *name, unsigned char d_type)
 {
 	size_t len = strlen(name);
 	int64_t at;
@@ -138,20 +161,20 @@ static int add_entry(struct scan *s, const char *name, unsigned char d_type)
 
 	if (len > EROFS_NAME_MAX)
 		return -ENAMETOOLONG;
-	at = tree_buf_add(&s->names, len + 1, 1);
+	at = tree_buf_add(&b->names, len + 1, 1);
 	if (at < 0)
 		return (int)at;
-	memcpy(s->names.p + at, name, len);
-	r = array_grow(&s->entries, &s->cap_entries, s->n_entries + 1, sizeof(*s->entries));
+	memcpy(b->names.p + at, name, len);
+	r = array_grow(&b->entries, &b->cap_entries, b->n_entries + 1, sizeof(*b->entries));
 	if (r < 0)
 		return r;
-	s->entries[s->n_entries++] = (struct tree_entry){
+	b->entries[b->n_entries++] = (struct tree_entry){
 		.name = (size_t)at, .source = TREE_NO_SOURCE, .len = (uint8_t)len, .d_type = d_type,
 	};
 	return 0;
 }
 
-static int read_dir(struct scan *s, int fd)
+static int read_dir(struct scan *s, struct batch *b, int fd)
 {
 	for (;;) {
 		ssize_t n = getdents64(fd, s->dirents, DIRENTS_SIZE);
@@ -165,7 +188,7 @@ static int read_dir(struct scan *s, int fd)
 			int r = 0;
 
 			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-				r = add_entry(s, d->d_name, d->d_type);
+				r = add_entry(b, d->d_name, d->d_type);
 			if (r < 0)
 				return r;
 			at += d->d_reclen;
@@ -182,78 +205,78 @@ static int compare_entries(const void *a, const void *b, void *arg)
 	return memcmp(names + x->name, names + y->name, (size_t)MIN(x->len, y->len) + 1);
 }
 
-static const char *entry_name(const struct scan *s, const struct tree_entry *e)
+static const char *entry_name(const struct batch *b, const struct tree_entry *e)
 {
-	return (const char *)s->names.p + e->name;
+	return (const char *)b->names.p + e->name;
 }
 
 /* The directory itself or its parent: the only entries that nobody looks at. */
-static bool is_dot(const struct scan *s, const struct tree_entry *e)
+static bool is_dot(const struct batch *b, const struct tree_entry *e)
 {
-	const char *name = entry_name(s, e);
+	const char *name = entry_name(b, e);
 
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static bool same_name(const struct scan *s, const struct tree_entry *x, const struct tree_entry *y)
+static bool same_name(const struct batch *b, const struct tree_entry *x, const struct tree_entry *y)
 {
-	return x->len == y->len && memcmp(entry_name(s, x), entry_name(s, y), x->len) == 0;
+	return x->len == y->len && memcmp(entry_name(b, x), entry_name(b, y), x->len) == 0;
 }
 
 /* Sorts a directory's entries; one that changed while it was listed may give a name twice. */
-static int sort_dir(struct scan *s, struct dir *d)
+static int sort_dir(struct batch *b, struct dir *d)
 {
 	struct tree_entry *e;
 	size_t n = 0;
 	int r;
 
-	r = add_entry(s, ".", DT_DIR);
+	r = add_entry(b, ".", DT_DIR);
 	if (r == 0)
-		r = add_entry(s, "..", DT_DIR);
+		r = add_entry(b, "..", DT_DIR);
 	if (r < 0)
 		return r;
-	e = s->entries + d->first;
-	qsort_r(e, s->n_entries - d->first, sizeof(*e), compare_entries, s->names.p);
-	for (size_t i = 0; d->first + i < s->n_entries; i++)
-		if (!n || !same_name(s, &e[n - 1], &e[i]))
+	e = b->entries + d->first;
+	qsort_r(e, b->n_entries - d->first, sizeof(*e), compare_entries, b->names.p);
+	for (size_t i = 0; d->first + i < b->n_entries; i++)
+		if (!n || !same_name(b, &e[n - 1], &e[i]))
 			e[n++] = e[i];
 	d->n = n;
-	s->n_entries = d->first + n;
+	b->n_entries = d->first + n;
 	return 0;
 }
 
 /* Adds a directory with its names to the batch. One that is not gone into has none. */
-static int list_dir(struct scan *s, uint32_t source)
+static int list_dir(struct scan *s, struct batch *b, uint32_t source)
 {
 	struct tree_image *img = s->img;
-	struct dir *d = &s->dirs[s->n_dirs];
+	struct dir *d = &b->dirs[b->n_dirs];
 	_cleanup_free_ char *path = NULL;
-	size_t names = s->names.len;
+	size_t names = b->names.len;
 	int r = 0;
 
-	*d = (struct dir){ .source = source, .ref = TREE_DIR_REF_NONE, .first = s->n_entries };
+	*d = (struct dir){ .source = source, .ref = TREE_DIR_REF_NONE, .first = b->n_entries };
 	if (source == 0 || !(img->sources[source].flags & SOURCE_UNCHECKED)) {
 		r = tree_dirs_get(img, source, &d->ref);
 		if (r == 0)
-			r = read_dir(s, d->ref.fd);
+			r = read_dir(s, b, d->ref.fd);
 	}
-	s->n_dirs++;
+	b->n_dirs++;
 	if (r == -ENOENT || r == -ESTALE || r == -ELOOP || r == -ENOTDIR) {
 		tree_not_quiet(img, source, NULL, "vanished or was replaced while it was scanned");
-		s->n_entries = d->first;
-		s->names.len = names;
+		b->n_entries = d->first;
+		b->names.len = names;
 	} else if (r < 0) {
 		path = tree_source_path(img, source);
 		return log_error_errno(img->ctx, r, "%s: cannot be read: %m",
 				       path ? path : img->path);
 	}
-	return sort_dir(s, d);
+	return sort_dir(b, d);
 }
 
 /* Drops what vanished. */
-static void drop_entries(struct scan *s, struct dir *d)
+static void drop_entries(struct batch *b, struct dir *d)
 {
-	struct tree_entry *e = s->entries + d->first;
+	struct tree_entry *e = b->entries + d->first;
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++)
@@ -262,54 +285,130 @@ static void drop_entries(struct scan *s, struct dir *d)
 	d->n = n;
 }
 
-static int emit_dir(struct scan *s, struct dir *d)
+static int emit_dir(struct tree_image *img, struct batch *b, struct dir *d)
 {
-	struct tree_image *img = s->img;
 	uint64_t nid = img->sources[d->source].nid;
 	uint32_t links = 0;
 
-	drop_entries(s, d);
+	drop_entries(b, d);
 	for (size_t i = 0; i < d->n; i++)
-		links += s->entries[d->first + i].file_type == EROFS_FT_DIR;
+		links += b->entries[d->first + i].file_type == EROFS_FT_DIR;
 	tree_inode(img, nid)->nlink = htole32(links);
-	return tree_emit_dir(img, nid, s->entries + d->first, d->n, (const char *)s->names.p);
+	return tree_emit_dir(img, nid, b->entries + d->first, d->n, (const char *)b->names.p);
 }
 
 /* --- batches --- */
 
-/* Where the emission of a batch stands. */
-struct cursor {
-	struct dir *dir;
-	size_t entry;			/* of the directory */
-};
+static struct batch *other_batch(struct scan *s, const struct batch *b)
+{
+	return b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+}
+
+/* Lists the next directories, if any are known. */
+static int list_batch(struct scan *s, struct batch *b)
+{
+	int r = 0;
+
+	if (s->n_stack)
+		s->ahead = b;
+	while (r == 0 && s->n_stack && b->n_dirs < BATCH_DIRS && b->n_entries < BATCH_ENTRIES)
+		r = list_dir(s, b, s->stack[--s->n_stack]);
+	return r;
+}
+
+static void put_batch(struct scan *s, struct batch *b)
+{
+	for (size_t i = 0; i < b->n_dirs; i++)
+		tree_dirs_put(s->img, &b->dirs[i].ref);
+	b->n_dirs = b->n_entries = b->names.len = 0;
+}
+
+/* The stack is taken from its end: the first name's directory comes next. */
+static int push_found(struct scan *s)
+{
+	int r = array_grow(&s->stack, &s->cap_stack, s->n_stack + s->n_found, sizeof(*s->stack));
+
+	while (r == 0 && s->n_found)
+		s->stack[s->n_stack++] = s->found[--s->n_found];
+	return r;
+}
+
+/* All of its entries were emitted. */
+static int emit_batch(struct scan *s, struct batch *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->n_dirs && r == 0; i++)
+		r = emit_dir(s->img, b, &b->dirs[i]);
+	put_batch(s, b);
+	return r < 0 ? r : push_found(s);
+}
+
+/* --- slices --- */
 
 /* The next entry to look at, or NULL; dots get their inodes on the way. */
 static struct tree_entry *next_entry(struct scan *s, struct cursor *c)
 {
 	const struct tree_source *sources = s->img->sources;
+	struct batch *b = c->batch;
 
-	for (; c->dir < s->dirs + s->n_dirs; c->dir++, c->entry = 0) {
-		while (c->entry < c->dir->n) {
-			struct tree_entry *e = &s->entries[c->dir->first + c->entry++];
-			uint32_t source = c->dir->source;
+	for (; c->dir < b->n_dirs; c->dir++, c->entry = 0) {
+		const struct dir *d = &b->dirs[c->dir];
 
-			if (!is_dot(s, e))
+		while (c->entry < d->n) {
+			struct tree_entry *e = &b->entries[d->first + c->entry++];
+
+			if (!is_dot(b, e))
 				return e;
-			e->nid = sources[entry_name(s, e)[1] ? sources[source].parent : source].nid;
+			e->nid = sources[entry_name(b, e)[1] ? sources[d->source].parent
+							     : d->source].nid;
 			e->file_type = EROFS_FT_DIR;
 		}
 	}
 	return NULL;
 }
 
+/* Takes the next entries; none where none are known before others are emitted. */
+static int fill_slice(struct scan *s, struct slice *slice, const struct slice *before)
+{
+	struct tree_slice *looks = &slice->looks;
+	struct tree_image *img = s->img;
+	struct tree_entry *e = NULL;
+	int r = 0;
+
+	if (!s->next.batch) {
+		if (!s->ahead)
+			r = list_batch(s, other_batch(s, before->from.batch));
+		s->next = (struct cursor){ .batch = TAKE_PTR(s->ahead) };
+	}
+	slice->from = s->next;
+	looks->n = 0;
+	if (r < 0 || !s->next.batch)
+		return r;
+	while (looks->n < LOOKS && (e = next_entry(s, &s->next))) {
+		struct dir *d = &s->next.batch->dirs[s->next.dir];
+		struct tree_look *l = &looks->looks[looks->n++];
+
+		tree_look_reset(l);
+		l->name = entry_name(s->next.batch, e);
+		l->d_type = e->d_type;
+		l->dirfd = d->ref.fd;
+		l->beside = img->devs[img->sources[d->source].dev];
+	}
+	slice->last = !e;
+	if (slice->last)
+		s->next.batch = NULL;
+	return 0;
+}
+
 static int look_chunk(void *arg, unsigned int worker, uint64_t chunk)
 {
-	struct tree_image *img = arg;
-	size_t end = MIN((size_t)(chunk + 1) * LOOKS_CHUNK, img->n_looks);
+	struct tree_slice *slice = arg;
+	size_t end = MIN((size_t)(chunk + 1) * LOOKS_CHUNK, slice->n);
 
 	(void)worker;
 	for (size_t i = (size_t)chunk * LOOKS_CHUNK; i < end; i++)
-		tree_look(img, &img->looks[i]);
+		tree_look(slice->img, &slice->looks[i]);
 	return 0;
 }
 
@@ -335,91 +434,68 @@ static int emit_look(struct scan *s, struct tree_look *l, struct tree_entry *e)
 						   path ? path : l->name);
 }
 
-/* Looks at the next entries of the batch, emits them, and hands over what was read. */
-static int scan_slice(struct scan *s, struct cursor *c)
+static int emit_slice(struct scan *s, struct slice *slice)
 {
-	struct tree_image *img = s->img;
-	struct cursor at = *c;
-	struct tree_entry *e;
-	int r, early;
-
-	for (img->n_looks = 0; img->n_looks < LOOKS && (e = next_entry(s, c)); img->n_looks++) {
-		struct tree_look *l = &img->looks[img->n_looks];
-
-		tree_look_reset(l);
-		l->name = entry_name(s, e);
-		l->d_type = e->d_type;
-		l->dirfd = c->dir->ref.fd;
-	}
-	r = work_pool_run(s->pool, (img->n_looks + LOOKS_CHUNK - 1) / LOOKS_CHUNK, look_chunk, img);
-	for (size_t i = 0; i < img->n_looks && r == 0; i++) {
-		e = next_entry(s, &at);
-		s->dir_source = at.dir->source;
-		r = emit_look(s, &img->looks[i], e);
-	}
-	early = tree_early_run(img, s->pool);
-	return r < 0 ? r : early;
-}
-
-/* Taken from its end: the first name's directory comes next. */
-static void turn_stack(struct scan *s, size_t from)
-{
-	for (size_t i = from, j = s->n_stack; i + 1 < j; i++) {
-		uint32_t t = s->stack[i];
-
-		s->stack[i] = s->stack[--j];
-		s->stack[j] = t;
-	}
-}
-
-/* Scans the directories that were listed. */
-static int scan_batch(struct scan *s)
-{
-	struct cursor c = { .dir = s->dirs };
-	size_t stack = s->n_stack;
-	int r;
-
-	do {
-		r = scan_slice(s, &c);
-	} while (r == 0 && c.dir < s->dirs + s->n_dirs);
-	for (size_t i = 0; i < s->n_dirs && r == 0; i++)
-		r = emit_dir(s, &s->dirs[i]);
-	for (size_t i = 0; i < s->n_dirs; i++)
-		tree_dirs_put(s->img, &s->dirs[i].ref);
-	turn_stack(s, stack);
-	s->n_dirs = s->n_entries = s->names.len = 0;
-	return r;
-}
-
-static int list_batch(struct scan *s)
-{
+	struct cursor at = slice->from;
 	int r = 0;
 
-	while (r == 0 && s->n_stack && s->n_dirs < BATCH_DIRS && s->n_entries < BATCH_ENTRIES)
-		r = list_dir(s, s->stack[--s->n_stack]);
-	return r;
+	if (!at.batch)
+		return 0;
+	for (size_t i = 0; i < slice->looks.n && r == 0; i++) {
+		struct tree_entry *e = next_entry(s, &at);
+
+		s->dir_source = at.batch->dirs[at.dir].source;
+		r = emit_look(s, &slice->looks.looks[i], e);
+	}
+	return r == 0 && slice->last ? emit_batch(s, at.batch) : r;
+}
+
+/*
+ * While the others look at a slice, the one before it is emitted, and the next batch listed: the
+ * one after all that are emitted by then, however many slices they take.
+ */
+static int scan_slice(struct scan *s, struct slice *slice, struct slice *before)
+{
+	int r;
+
+	work_pool_start(s->pool, (slice->looks.n + LOOKS_CHUNK - 1) / LOOKS_CHUNK, look_chunk,
+			&slice->looks);
+	r = emit_slice(s, before);
+	if (r == 0 && !s->next.batch && !s->ahead)
+		r = list_batch(s, other_batch(s, slice->from.batch));
+	work_pool_finish(s->pool);
+	return r < 0 ? r : tree_early_run(s->pool, &before->looks);
+}
+
+static int scan_slices(struct scan *s)
+{
+	int r;
+
+	for (unsigned int i = 0;; i = !i) {
+		struct slice *slice = &s->slices[i], *before = &s->slices[!i];
+
+		r = fill_slice(s, slice, before);
+		if (r < 0 || (!slice->from.batch && !before->from.batch))
+			return r;
+		r = scan_slice(s, slice, before);
+		if (r < 0)
+			return r;
+		before->from.batch = NULL;
+	}
 }
 
 /* --- the whole --- */
 
-/* The root of a tree is a directory; for a single file, one is made up that holds it alone. */
-static int scan_root(struct scan *s)
+/* A single file: a directory is made up that holds it alone. */
+static int make_up_root(struct scan *s, struct tree_look *l)
 {
-	struct tree_image *img = s->img;
-	struct tree_look *l = &img->looks[0];
 	struct tree_look made = { .foreign = true, .st = { .stx_mode = S_IFDIR | 0755 } };
-	struct tree_entry e = { 0 };
+	struct tree_image *img = s->img;
+	struct batch *b = &s->batches[0];
 	struct tree_extra x = { 0 };
 	uint64_t nid;
 	int r;
 
-	tree_look_reset(l);
-	l->name = "";
-	tree_look_root(img, l);
-	if (l->error < 0)
-		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m", img->path);
-	if (!img->single)
-		return emit_entry(s, l, &e);
 	r = find_dev(img, l);
 	made.dev = l->dev;
 	if (r == 0)
@@ -428,45 +504,83 @@ static int scan_root(struct scan *s)
 		r = tree_entry_source(img, 0, &made, nid);
 	if (r < 0)
 		return r;
-	s->n_dirs = 1;
-	s->dirs[0] = (struct dir){
+	b->dirs[b->n_dirs++] = (struct dir){
 		.ref = { .fd = img->root_fd, .slot = -1, .source = 0 },
 	};
-	r = add_entry(s, strrchr(img->path, '/') + 1, DT_UNKNOWN);
-	if (r == 0)
-		r = sort_dir(s, &s->dirs[0]);
-	return r < 0 ? r : scan_batch(s);
+	s->ahead = b;
+	r = add_entry(b, strrchr(img->path, '/') + 1, DT_UNKNOWN);
+	return r < 0 ? r : sort_dir(b, &b->dirs[0]);
 }
 
-static int make_looks(struct scan *s)
+static int scan_root(struct scan *s)
 {
 	struct tree_image *img = s->img;
+	struct tree_look *l = &s->slices[0].looks.looks[0];
+	struct tree_entry e = { 0 };
+	int r;
 
-	img->looks = calloc(LOOKS, sizeof(*img->looks));
+	tree_look_reset(l);
+	l->name = "";
+	tree_look_root(img, l);
+	if (l->error < 0)
+		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m", img->path);
+	if (img->single)
+		return make_up_root(s, l);
+	r = emit_entry(s, l, &e);
+	return r < 0 ? r : push_found(s);
+}
+
+static int slice_new(struct tree_slice *slice, struct tree_image *img, uint8_t *bytes)
+{
+	slice->img = img;
+	slice->looks = calloc(LOOKS, sizeof(*slice->looks));
+	if (!slice->looks)
+		return -ENOMEM;
+	for (size_t i = 0; i < LOOKS; i++, bytes += TREE_LOOK_BYTES) {
+		slice->looks[i].file.fd = -1;
+		slice->looks[i].bytes = bytes;
+	}
+	return 0;
+}
+
+static int scan_new(struct scan *s)
+{
+	int r = 0;
+
+	closer_init(&s->img->closer);
 	s->dirents = malloc(DIRENTS_SIZE);
 	s->hash = XXH3_createState();
-	s->bytes = malloc(LOOKS * TREE_LOOK_BYTES);
-	if (!img->looks || !s->dirents || !s->hash || !s->bytes)
+	s->bytes = malloc(ARRAY_SIZE(s->slices) * LOOKS * TREE_LOOK_BYTES);
+	if (!s->dirents || !s->hash || !s->bytes)
 		return -ENOMEM;
-	for (size_t i = 0; i < LOOKS; i++) {
-		img->looks[i].file.fd = -1;
-		img->looks[i].bytes = s->bytes + i * TREE_LOOK_BYTES;
-	}
-	return work_pool_new(img->ctx, ctx_threads(img->ctx, LOOKS / LOOKS_CHUNK), NULL, &s->pool);
+	XXH3_64bits_reset(s->hash);
+	for (size_t i = 0; i < ARRAY_SIZE(s->slices) && r == 0; i++)
+		r = slice_new(&s->slices[i].looks, s->img, s->bytes + i * LOOKS * TREE_LOOK_BYTES);
+	return r < 0 ? r : work_pool_new(s->img->ctx, ctx_threads(s->img->ctx, LOOKS / LOOKS_CHUNK),
+					 NULL, &s->pool);
 }
 
-static void free_looks(struct scan *s)
+static void scan_done(struct scan *s)
 {
-	struct tree_image *img = s->img;
-
-	for (size_t i = 0; img->looks && i < LOOKS; i++)
-		tree_look_done(&img->looks[i]);
-	free(img->looks);
-	img->looks = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(s->batches); i++) {
+		put_batch(s, &s->batches[i]);
+		free(s->batches[i].entries);
+		free(s->batches[i].names.p);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(s->slices); i++) {
+		for (size_t j = 0; s->slices[i].looks.looks && j < LOOKS; j++)
+			tree_look_done(&s->slices[i].looks.looks[j]);
+		free(s->slices[i].looks.looks);
+	}
+	closer_done(&s->img->closer);
+	tree_early_end(s->img);
 	work_pool_free(s->pool);
 	XXH3_freeState(s->hash);
-	free(s->bytes);
+	free(s->links.links);
 	free(s->dirents);
+	free(s->bytes);
+	free(s->stack);
+	free(s->found);
 }
 
 int tree_scan(struct tree_image *img)
@@ -474,29 +588,17 @@ int tree_scan(struct tree_image *img)
 	struct scan s = { .img = img };
 	int64_t r;
 
-	r = make_looks(&s);
-	if (r == 0) {
-		XXH3_64bits_reset(s.hash);
+	r = scan_new(&s);
+	if (r == 0)
 		r = tree_buf_add(&img->inodes, EROFS_SUPER_OFFSET + sizeof(struct erofs_super), 1);
-	}
 	if (r >= 0)
 		r = scan_root(&s);
-	while (r == 0 && s.n_stack) {
-		r = list_batch(&s);
-		if (r == 0)
-			r = scan_batch(&s);
-	}
+	if (r == 0)
+		r = scan_slices(&s);
 	/* The lowest bit keeps how it was scanned, so that the same can be done again. */
 	if (r == 0)
 		img->fingerprint = (XXH3_64bits_digest(s.hash) & ~UINT64_C(1)) |
 				   img->opts.cross_mounts;
-	for (size_t i = 0; i < s.n_dirs; i++)
-		tree_dirs_put(img, &s.dirs[i].ref);
-	tree_early_end(img);
-	free_looks(&s);
-	free(s.stack);
-	free(s.entries);
-	free(s.names.p);
-	free(s.links.links);
+	scan_done(&s);
 	return (int)r;
 }

@@ -176,6 +176,44 @@ static void few_descriptors_serve_any_depth(void **state)
 	tree_image_free(img);
 }
 
+/* Wide enough for several slices of a batch. */
+static void make_wide(struct fixture *f)
+{
+	int dir = src_dir(f);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		int sub = make_dir(dir, (const char *[]){ "a", "b", "c" }[i]);
+		char name[16];
+
+		for (unsigned int j = 0; j < 700; j++) {
+			snprintf(name, sizeof(name), j % 50 ? "f%u" : "d%u", j);
+			if (j % 50)
+				make_file(sub, name, j % 7 * 1000, 0644);
+			else
+				close(make_dir(sub, name));
+		}
+		close(sub);
+	}
+	close(dir);
+}
+
+static void threads_leave_no_trace(void **state)
+{
+	static const unsigned int threads[] = { 1, 2, 5 };
+	struct tree_image_info info[ARRAY_SIZE(threads)];
+	struct fixture *f = *state;
+
+	make_wide(f);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		pkram_set_threads(f->ctx, threads[i]);
+		tree_image_free(make_image(f, f->src, PKRAM_WINDOW, &info[i]));
+		assert_int_equal(info[i].files, 1 + 3 + 3 * 700);
+		assert_int_equal(info[i].fingerprint, info[0].fingerprint);
+		assert_int_equal(info[i].size, info[0].size);
+		assert_int_equal(info[i].meta_size, info[0].meta_size);
+	}
+}
+
 /* --- holes --- */
 
 static bool is_hole(const struct tree_image *img, uint64_t nid, uint64_t off)
@@ -351,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(any_cut_gives_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(single_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(few_descriptors_serve_any_depth, setup, teardown),
+		cmocka_unit_test_setup_teardown(threads_leave_no_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(hole_maps_are_exact, setup, teardown),
 		cmocka_unit_test_setup_teardown(losses_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(inode_flags_have_an_xattr, setup, teardown),
