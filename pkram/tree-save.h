@@ -150,6 +150,7 @@ struct tree_slice {
 	struct tree_image *img;
 	struct tree_look *looks;
 	size_t n;
+	size_t ready;			/* were used before */
 };
 
 /* Bytes [start, end) of the data are the content of one file, or come later. */

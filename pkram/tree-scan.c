@@ -48,6 +48,7 @@ struct cursor {
 /* Entries that are looked at, and emitted while the next ones are. */
 struct slice {
 	struct tree_slice looks;
+	uint8_t *bytes;			/* of the looks */
 	struct cursor from;
 	bool last;			/* of its batch */
 };
@@ -63,7 +64,6 @@ struct scan {
 	struct batch *ahead;		/* listed, but not begun */
 	struct cursor next;		/* to look at */
 	struct slice slices[2];
-	uint8_t *bytes;			/* of their looks */
 	uint32_t dir_source;		/* the directory whose entries are emitted */
 	struct tree_links links;
 	uint8_t *dirents;
@@ -368,6 +368,21 @@ static struct tree_entry *next_entry(struct scan *s, struct cursor *c)
 	return NULL;
 }
 
+/* What is not needed, as in a small tree, is never touched. */
+static struct tree_look *next_look(struct slice *slice)
+{
+	struct tree_slice *looks = &slice->looks;
+	struct tree_look *l = &looks->looks[looks->n];
+
+	if (looks->n == looks->ready) {
+		l->bytes = slice->bytes + looks->n * TREE_LOOK_BYTES;
+		looks->ready++;
+	}
+	looks->n++;
+	tree_look_reset(l);
+	return l;
+}
+
 /* Takes the next entries; none where none are known before others are emitted. */
 static int fill_slice(struct scan *s, struct slice *slice, const struct slice *before)
 {
@@ -387,9 +402,8 @@ static int fill_slice(struct scan *s, struct slice *slice, const struct slice *b
 		return r;
 	while (looks->n < LOOKS && (e = next_entry(s, &s->next))) {
 		struct dir *d = &s->next.batch->dirs[s->next.dir];
-		struct tree_look *l = &looks->looks[looks->n++];
+		struct tree_look *l = next_look(slice);
 
-		tree_look_reset(l);
 		l->name = entry_name(s->next.batch, e);
 		l->d_type = e->d_type;
 		l->dirfd = d->ref.fd;
@@ -515,11 +529,10 @@ static int make_up_root(struct scan *s, struct tree_look *l)
 static int scan_root(struct scan *s)
 {
 	struct tree_image *img = s->img;
-	struct tree_look *l = &s->slices[0].looks.looks[0];
+	struct tree_look *l = next_look(&s->slices[0]);
 	struct tree_entry e = { 0 };
 	int r;
 
-	tree_look_reset(l);
 	l->name = "";
 	tree_look_root(img, l);
 	if (l->error < 0)
@@ -530,17 +543,20 @@ static int scan_root(struct scan *s)
 	return r < 0 ? r : push_found(s);
 }
 
-static int slice_new(struct tree_slice *slice, struct tree_image *img, uint8_t *bytes)
+static int slice_new(struct slice *slice, struct tree_image *img)
 {
-	slice->img = img;
-	slice->looks = calloc(LOOKS, sizeof(*slice->looks));
-	if (!slice->looks)
-		return -ENOMEM;
-	for (size_t i = 0; i < LOOKS; i++, bytes += TREE_LOOK_BYTES) {
-		slice->looks[i].file.fd = -1;
-		slice->looks[i].bytes = bytes;
-	}
-	return 0;
+	slice->looks.img = img;
+	slice->looks.looks = calloc(LOOKS, sizeof(*slice->looks.looks));
+	slice->bytes = malloc(LOOKS * TREE_LOOK_BYTES);
+	return slice->looks.looks && slice->bytes ? 0 : -ENOMEM;
+}
+
+static void slice_done(struct slice *slice)
+{
+	for (size_t i = 0; i < slice->looks.ready; i++)
+		tree_look_done(&slice->looks.looks[i]);
+	free(slice->looks.looks);
+	free(slice->bytes);
 }
 
 static int scan_new(struct scan *s)
@@ -550,12 +566,11 @@ static int scan_new(struct scan *s)
 	closer_init(&s->img->closer);
 	s->dirents = malloc(DIRENTS_SIZE);
 	s->hash = XXH3_createState();
-	s->bytes = malloc(ARRAY_SIZE(s->slices) * LOOKS * TREE_LOOK_BYTES);
-	if (!s->dirents || !s->hash || !s->bytes)
+	if (!s->dirents || !s->hash)
 		return -ENOMEM;
 	XXH3_64bits_reset(s->hash);
 	for (size_t i = 0; i < ARRAY_SIZE(s->slices) && r == 0; i++)
-		r = slice_new(&s->slices[i].looks, s->img, s->bytes + i * LOOKS * TREE_LOOK_BYTES);
+		r = slice_new(&s->slices[i], s->img);
 	return r < 0 ? r : work_pool_new(s->img->ctx, ctx_threads(s->img->ctx, LOOKS / LOOKS_CHUNK),
 					 NULL, &s->pool);
 }
@@ -567,18 +582,14 @@ static void scan_done(struct scan *s)
 		free(s->batches[i].entries);
 		free(s->batches[i].names.p);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(s->slices); i++) {
-		for (size_t j = 0; s->slices[i].looks.looks && j < LOOKS; j++)
-			tree_look_done(&s->slices[i].looks.looks[j]);
-		free(s->slices[i].looks.looks);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(s->slices); i++)
+		slice_done(&s->slices[i]);
 	closer_done(&s->img->closer);
 	tree_early_end(s->img);
 	work_pool_free(s->pool);
 	XXH3_freeState(s->hash);
 	free(s->links.links);
 	free(s->dirents);
-	free(s->bytes);
 	free(s->stack);
 	free(s->found);
 }
