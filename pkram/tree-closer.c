@@ -41,7 +41,7 @@ void closer_init(struct closer *c)
 	c->n = 0;
 	c->max = CLOSER_MAX;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-		c->max = MAX(MIN(c->max, (size_t)files.rlim_cur / 4), (size_t)1);
+		c->max = (size_t)MAX(MIN((rlim_t)CLOSER_MAX, files.rlim_cur / 8), (rlim_t)1);
 }
 
 void closer_done(struct closer *c)
@@ -50,30 +50,37 @@ void closer_done(struct closer *c)
 	pthread_mutex_destroy(&c->lock);
 }
 
-/* With the lock held, which is given up: others go on while these are closed. */
-static void close_all(struct closer *c)
+/* With the lock held: those that came so far are the caller's. */
+static size_t take_all(struct closer *c, int *fds)
 {
-	int fds[CLOSER_MAX];
 	size_t n = c->n;
 
 	memcpy(fds, c->fds, n * sizeof(*fds));
 	c->n = 0;
+	return n;
+}
+
+/* Others go on while a row is closed. */
+void closer_add(struct closer *c, int fd)
+{
+	int fds[CLOSER_MAX];
+	size_t n = 0;
+
+	pthread_mutex_lock(&c->lock);
+	c->fds[c->n++] = fd;
+	if (c->n == c->max)
+		n = take_all(c, fds);
 	pthread_mutex_unlock(&c->lock);
 	close_rows(fds, n);
 }
 
-void closer_add(struct closer *c, int fd)
-{
-	pthread_mutex_lock(&c->lock);
-	c->fds[c->n++] = fd;
-	if (c->n == c->max)
-		close_all(c);
-	else
-		pthread_mutex_unlock(&c->lock);
-}
-
 void closer_flush(struct closer *c)
 {
+	int fds[CLOSER_MAX];
+	size_t n;
+
 	pthread_mutex_lock(&c->lock);
-	close_all(c);
+	n = take_all(c, fds);
+	pthread_mutex_unlock(&c->lock);
+	close_rows(fds, n);
 }

@@ -112,15 +112,14 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 
 static int close_kept(void *arg, unsigned int worker, uint64_t i)
 {
-	struct tree_slice *slice = arg;
-	struct tree_look *l = &slice->looks[i];
+	struct tree_looks *looks = arg;
+	struct tree_look *l = &looks->v[i];
 
 	(void)worker;
 	if (!l->keep)
 		return 0;
-	tree_file_close(slice->img, &l->file);
+	tree_file_close(looks->img, &l->file);
 	l->keep = false;
-	atomic_fetch_sub(&slice->img->early.kept, 1);
 	return 0;
 }
 
@@ -171,20 +170,18 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 	return r;
 }
 
-int tree_early_run(struct work_pool *pool, struct tree_slice *slice)
+int tree_early_run(struct work_pool *pool, struct tree_looks *looks)
 {
-	struct tree_image *img = slice->img;
+	struct tree_image *img = looks->img;
 	struct tree_early *e = &img->early;
-	bool any = false;
 	int r = 0;
 
 	if (e->sink && e->n_pieces)
 		r = give_windows(img, pool);
 	e->n_pieces = 0;
-	for (size_t i = 0; i < slice->n; i++)
-		any = any || slice->looks[i].keep;
-	if (any)
-		work_pool_run(pool, slice->n, close_kept, slice);
+	if (looks->kept)
+		work_pool_run(pool, looks->n, close_kept, looks);
+	looks->kept = 0;
 	return MIN(r, 0);
 }
 

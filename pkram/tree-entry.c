@@ -181,10 +181,16 @@ static int emit_file(struct tree_image *img, struct tree_look *l, uint32_t sourc
 
 	if (l->st.stx_size == 0)
 		return 0;
-	l->file.source = source;
 	if (!l->busy && !l->writer && !l->file.leased)
 		r = tree_add_unleased(img, source);
 	return r < 0 ? r : tree_emit_data(img, source, l);
+}
+
+void tree_entry_is(struct tree_look *l, uint32_t dir, uint32_t source)
+{
+	l->file.source = source;
+	l->file.dir = dir;
+	l->file.name = l->name;
 }
 
 int tree_entry_emit(struct tree_image *img, uint32_t dir, struct tree_look *l, uint64_t *ret_nid,
@@ -199,6 +205,7 @@ int tree_entry_emit(struct tree_image *img, uint32_t dir, struct tree_look *l, u
 	r = tree_entry_source(img, dir, l, *ret_nid);
 	if (r < 0 || l->foreign)
 		return r;
+	tree_entry_is(l, dir, *ret_source);
 	say_findings(img, dir, l, *ret_source);
 	return S_ISREG(l->st.stx_mode) ? emit_file(img, l, *ret_source) : 0;
 }

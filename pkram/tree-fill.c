@@ -86,13 +86,14 @@ int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			_cleanup_free_ char *path = tree_source_path(img, file->source);
+			_cleanup_free_ char *path = tree_file_path(img, file);
 
 			return log_error_errno(img->ctx, -errno, "%s: cannot be read: %m",
 					       path ? path : img->path);
 		}
 		if (n == 0) {
-			tree_not_quiet(img, file->source, NULL, "shrank while it was saved");
+			tree_not_quiet(img, file->source, tree_file_path(img, file),
+				       "shrank while it was saved");
 			break;
 		}
 		done += (size_t)n;

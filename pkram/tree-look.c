@@ -12,7 +12,7 @@
  *	FS_IOC_GETFLAGS	inode flags: statx does not have all of them
  *	flistxattr	nothing else says that there are none
  *	pread		the content; what is not zero is no hole, so that holes cost no call
- *	statx		by name, before the commit (tree-quiet.c): all files are of one moment
+ *	statx		by name, at the end (tree-quiet.c): all files are of one moment
  */
 #include "tree-save.h"
 
@@ -25,9 +25,6 @@
 
 /* Far below the second that a lease holds at least after somebody asked for it to end. */
 #define LEASE_SURE_NS (500 * 1000 * 1000)
-
-/* So many files stay open at most: a quarter of what a process may have by default. */
-#define KEPT_FILES 256u
 
 static int64_t coarse_clock(void)
 {
@@ -93,13 +90,16 @@ static int open_entry(const struct tree_image *img, struct tree_look *l)
 	return r;
 }
 
-static int find_magic(struct tree_look *l)
+static int find_magic(const struct tree_looks *looks, struct tree_look *l)
 {
+	dev_t dev = makedev(l->st.stx_dev_major, l->st.stx_dev_minor);
 	struct statfs fs;
 
-	l->fs_magic = l->beside.fs_magic;
-	if (makedev(l->st.stx_dev_major, l->st.stx_dev_minor) == l->beside.dev)
-		return 0;
+	for (size_t i = looks->n_near; i-- > 0;)
+		if (looks->near[i].dev == dev) {
+			l->fs_magic = looks->near[i].fs_magic;
+			return 0;
+		}
 	if (fstatfs(l->file.fd >= 0 ? l->file.fd : l->dirfd, &fs) < 0)
 		return -errno;
 	l->fs_magic = (uint64_t)fs.f_type;
@@ -156,8 +156,19 @@ static bool has_all_pages(const struct tree_image *img, const struct tree_look *
 	       l->st.stx_blocks == ALIGN_UP(l->st.stx_size, (uint64_t)TREE_BLOCK) / 512;
 }
 
-static int look_at_data(struct tree_image *img, struct tree_look *l)
+static bool may_keep(struct tree_looks *looks)
 {
+	unsigned int kept = atomic_load(&looks->kept);
+
+	while (kept < looks->may_keep)
+		if (atomic_compare_exchange_weak(&looks->kept, &kept, kept + 1))
+			return true;
+	return false;
+}
+
+static int look_at_data(struct tree_looks *looks, struct tree_look *l)
+{
+	const struct tree_image *img = looks->img;
 	bool hugetlb = l->fs_magic == HUGETLBFS_MAGIC;
 	uint64_t size = l->st.stx_size;
 	int r;
@@ -175,11 +186,8 @@ static int look_at_data(struct tree_image *img, struct tree_look *l)
 		l->sparse = l->segments.n != 1 || l->segments.s[0].off != 0 ||
 			    l->segments.s[0].end < size;
 	}
-	if (tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW) {
-		l->keep = atomic_fetch_add(&img->early.kept, 1) < KEPT_FILES;
-		if (!l->keep)
-			atomic_fetch_sub(&img->early.kept, 1);
-	}
+	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW &&
+		  may_keep(looks);
 	return 0;
 }
 
@@ -195,16 +203,21 @@ static int read_target(struct tree_look *l)
 	return 0;
 }
 
-static int look(struct tree_image *img, struct tree_look *l)
+static int look(struct tree_looks *looks, struct tree_look *l)
 {
+	struct tree_image *img = looks->img;
 	int r;
 
 	if (l->file.fd < 0) {
 		r = open_entry(img, l);
+		if (r == -EMFILE) {
+			closer_flush(&img->closer);
+			r = open_entry(img, l);
+		}
 		if (r < 0)
 			return r;
 	}
-	r = find_magic(l);
+	r = find_magic(looks, l);
 	if (r < 0)
 		return r;
 	/* The root of the tree is where it is mounted. */
@@ -217,23 +230,25 @@ static int look(struct tree_image *img, struct tree_look *l)
 	if (r == 0)
 		r = tree_attr_get(l);
 	if (r == 0 && S_ISREG(l->st.stx_mode) && l->st.stx_size && l->file.fd >= 0)
-		r = look_at_data(img, l);
+		r = look_at_data(looks, l);
 	return r;
 }
 
-void tree_look(struct tree_image *img, struct tree_look *l)
+void tree_look(struct tree_looks *looks, struct tree_look *l)
 {
-	l->error = look(img, l);
+	l->error = look(looks, l);
 	if (l->file.fd >= 0 && !l->keep)
-		closer_add(&img->closer, TAKE_FD(l->file.fd));
+		closer_add(&looks->img->closer, TAKE_FD(l->file.fd));
 }
 
-void tree_look_root(struct tree_image *img, struct tree_look *l)
+void tree_look_root(struct tree_looks *looks, struct tree_look *l)
 {
-	l->error = tree_statx(img->root_fd, "", &l->st);
-	l->dirfd = l->file.fd = img->root_fd;
+	int fd = looks->img->root_fd;
+
+	l->error = tree_statx(fd, "", &l->st);
+	l->dirfd = l->file.fd = fd;
 	if (l->error == 0)
-		l->error = look(img, l);
+		l->error = look(looks, l);
 	l->file.fd = -1;
 }
 

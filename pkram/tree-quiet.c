@@ -276,6 +276,12 @@ int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref 
 	return 0;
 }
 
+char *tree_file_path(const struct tree_image *img, const struct tree_file *file)
+{
+	return file->name ? tree_path(img, file->dir, file->name) :
+			    tree_source_path(img, file->source);
+}
+
 void tree_file_close(struct tree_image *img, struct tree_file *file)
 {
 	const char *what = NULL;
@@ -290,7 +296,7 @@ void tree_file_close(struct tree_image *img, struct tree_file *file)
 		what = tree_differs(img, file->source, &st);
 	}
 	if (what)
-		tree_not_quiet(img, file->source, NULL, what);
+		tree_not_quiet(img, file->source, tree_file_path(img, file), what);
 	tree_file_drop(file);
 }
 

@@ -25,10 +25,12 @@
 #include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "tree-closer.h"
 #include "hash.h"
+#include "tree-closer.h"
 #include "tree-erofs.h"
 #include "tree.h"
+
+struct work_pool;
 
 struct tree_buf {
 	uint8_t *p;
@@ -98,6 +100,8 @@ struct tree_dir_ref {
 /* A regular file being copied. */
 struct tree_file {
 	uint32_t source;
+	uint32_t dir;			/* with @name: where it is, before its source knows that */
+	const char *name;		/* NULL: its source knows */
 	int fd;
 	bool leased;
 	const uint8_t *map;		/* all of it, or NULL */
@@ -123,7 +127,6 @@ struct tree_look {
 	const char *name;
 	int dirfd;
 	unsigned char d_type;
-	struct tree_dev beside;		/* of its directory */
 
 	int error;			/* it could not be looked at */
 	struct statx st;
@@ -145,12 +148,18 @@ struct tree_look {
 	size_t len;
 };
 
-/* Entries that are looked at together; the image does not depend on how many that are. */
-struct tree_slice {
+#define NEAR_DEVS 4
+
+/* Entries that are looked at together. */
+struct tree_looks {
 	struct tree_image *img;
-	struct tree_look *looks;
+	struct tree_look *v;
 	size_t n;
-	size_t ready;			/* were used before */
+	size_t ready;			/* looks that have their buffers */
+	struct tree_dev near[NEAR_DEVS]; /* where they are likely to lie */
+	size_t n_near;
+	unsigned int may_keep;
+	atomic_uint kept;		/* files that stay open */
 };
 
 /* Bytes [start, end) of the data are the content of one file, or come later. */
@@ -171,7 +180,6 @@ struct tree_early {
 	uint8_t *held, *spare;		/* for the last window, and for the one after it */
 	uint8_t **bounce;		/* one per worker */
 	unsigned int n_bounce;
-	atomic_uint kept;		/* files that stay open */
 };
 
 struct tree_link {
@@ -284,9 +292,9 @@ int tree_emit_finish(struct tree_image *img);
 /* Makes a look ready for the next entry: what stands before @error is for the caller to set. */
 void tree_look_reset(struct tree_look *l);
 /* Looks at an entry; says nothing. From any thread, also while other looks are emitted. */
-void tree_look(struct tree_image *img, struct tree_look *l);
+void tree_look(struct tree_looks *looks, struct tree_look *l);
 /* The same for the root of the tree. */
-void tree_look_root(struct tree_image *img, struct tree_look *l);
+void tree_look_root(struct tree_looks *looks, struct tree_look *l);
 void tree_look_done(struct tree_look *l);
 
 /* --- tree-entry.c --- */
@@ -297,6 +305,8 @@ void tree_look_done(struct tree_look *l);
  */
 int tree_entry_emit(struct tree_image *img, uint32_t dir, struct tree_look *l, uint64_t *ret_nid,
 		    uint32_t *ret_source);
+/* Tells the file of a look whose content it is, of a source that has no name yet. */
+void tree_entry_is(struct tree_look *l, uint32_t dir, uint32_t source);
 /* Adds the source of an inode that was emitted. */
 int tree_entry_source(struct tree_image *img, uint32_t dir, const struct tree_look *l,
 		      uint64_t nid);
@@ -324,12 +334,8 @@ static inline bool tree_early_wanted(const struct tree_image *img)
 
 /* The next data of the image: @blocks from @blk are a file's content. @l: what was found of it. */
 int tree_early_add(struct tree_image *img, uint64_t blk, uint64_t blocks, struct tree_look *l);
-struct work_pool;
-/*
- * Gives away the windows that are whole by what was emitted of @slice, and closes the files that
- * it kept.
- */
-int tree_early_run(struct work_pool *pool, struct tree_slice *slice);
+/* Gives away the windows that are whole by what was emitted of @looks; closes the kept files. */
+int tree_early_run(struct work_pool *pool, struct tree_looks *looks);
 void tree_early_end(struct tree_image *img);
 
 /* --- tree-holes.c --- */
@@ -402,6 +408,8 @@ void tree_loss(struct tree_image *img, uint32_t dir, const char *name, const cha
  */
 int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref *dir,
 		   struct tree_file *ret);
+/* For messages, as tree_path(). */
+char *tree_file_path(const struct tree_image *img, const struct tree_file *file);
 /* Compares it with what was scanned, and closes it. */
 void tree_file_close(struct tree_image *img, struct tree_file *file);
 /* Closes it as it is. */

@@ -10,13 +10,14 @@
 
 #include <dirent.h>
 #include <endian.h>
+#include <sys/resource.h>
 #include <sys/sysmacros.h>
 
 #include "work.h"
 
 /* A batch: directories until they have so many entries together. */
 #define BATCH_ENTRIES 512u
-/* Of the two that are under way, fewer than stay open: so one finds the parents of the next. */
+/* Two batches have theirs open; the others of the cache are for the way to the next ones. */
 #define BATCH_DIRS (DIRS_CACHED / 3)
 /* Entries that are looked at together, and those that a thread takes at once. */
 #define LOOKS 512u
@@ -33,24 +34,24 @@ struct dir {
 
 struct batch {
 	struct dir dirs[BATCH_DIRS];
-	size_t n_dirs;
+	size_t n_dirs;			/* 0: free */
 	struct tree_entry *entries;
 	size_t n_entries, cap_entries;
 	struct tree_buf names;
 };
 
-/* Where work on a batch goes on. */
+/* An entry of a batch: the next one. */
 struct cursor {
-	struct batch *batch;		/* NULL: on none */
+	struct batch *batch;		/* NULL: of none */
 	size_t dir, entry;
 };
 
-/* Entries that are looked at, and emitted while the next ones are. */
+/* Neighbours in a batch: looked at, and emitted while the next ones are. */
 struct slice {
-	struct tree_slice looks;
+	struct tree_looks looks;
 	uint8_t *bytes;			/* of the looks */
-	struct cursor from;
-	bool last;			/* of its batch */
+	struct cursor from;		/* of no batch: nothing is in it */
+	bool last;			/* of its batch; it may have no entries then */
 };
 
 struct scan {
@@ -58,16 +59,16 @@ struct scan {
 	struct work_pool *pool;
 	uint32_t *stack;		/* directories that were not read yet */
 	size_t n_stack, cap_stack;
-	uint32_t *found;		/* those of the batch that is emitted */
+	uint32_t *found;		/* directories in the batch that is being emitted */
 	size_t n_found, cap_found;
-	struct batch batches[2];
-	struct batch *ahead;		/* listed, but not begun */
+	struct batch batches[3];	/* emitted, looked at, listed */
+	struct batch *ahead;		/* the one that was listed, NULL: none */
 	struct cursor next;		/* to look at */
 	struct slice slices[2];
 	uint32_t dir_source;		/* the directory whose entries are emitted */
 	struct tree_links links;
 	uint8_t *dirents;
-	XXH3_state_t *hash;
+	uint64_t fingerprint;
 };
 
 /* --- one entry --- */
@@ -90,24 +91,33 @@ static int find_dev(struct tree_image *img, struct tree_look *l)
 	return 0;
 }
 
-/* A name, where it stands, and what it names: all that a later look would have to find again. */
+/*
+ * A name, where it stands, and what it names: all that a later look would have to find again, in
+ * whatever order.
+ */
 static void hash_entry(struct scan *s, const struct tree_look *l)
 {
 	struct {
-		uint64_t ino, size;
+		uint64_t dir, ino, size;
 		int64_t mtime, ctime;
-		uint32_t mtime_nsec, ctime_nsec, dir, mode, uid, gid;
+		uint32_t mtime_nsec, ctime_nsec, mode, uid, gid, zero;
 	} key = {
-		.ino = l->st.stx_ino, .size = S_ISDIR(l->st.stx_mode) ? 0 : l->st.stx_size,
-		.mtime = l->st.stx_mtime.tv_sec, .ctime = l->st.stx_ctime.tv_sec,
-		.mtime_nsec = l->st.stx_mtime.tv_nsec, .ctime_nsec = l->st.stx_ctime.tv_nsec,
-		.dir = s->dir_source, .mode = l->st.stx_mode, .uid = l->st.stx_uid,
-		.gid = l->st.stx_gid,
+		.dir = s->img->n_sources ? s->img->sources[s->dir_source].ino : 0,
 	};
 
-	XXH3_64bits_update(s->hash, l->name, strlen(l->name) + 1);
-	if (!l->foreign)
-		XXH3_64bits_update(s->hash, &key, sizeof(key));
+	if (!l->foreign) {
+		key.ino = l->st.stx_ino;
+		key.size = S_ISDIR(l->st.stx_mode) ? 0 : l->st.stx_size;
+		key.mtime = l->st.stx_mtime.tv_sec;
+		key.mtime_nsec = l->st.stx_mtime.tv_nsec;
+		key.ctime = l->st.stx_ctime.tv_sec;
+		key.ctime_nsec = l->st.stx_ctime.tv_nsec;
+		key.mode = l->st.stx_mode;
+		key.uid = l->st.stx_uid;
+		key.gid = l->st.stx_gid;
+	}
+	s->fingerprint += XXH3_64bits_withSeed(l->name, strlen(l->name),
+					       XXH3_64bits(&key, sizeof(key)));
 }
 
 static int add_found(struct scan *s, uint32_t source)
@@ -139,7 +149,7 @@ static int emit_entry(struct scan *s, struct tree_look *l, struct tree_entry *e)
 		inode = tree_inode(img, img->sources[source].nid);
 		inode->nlink = htole32(le32toh(inode->nlink) + 1);
 		e->nid = img->sources[source].nid;
-		l->file.source = source;
+		tree_entry_is(l, s->dir_source, source);
 		return 0;
 	}
 	r = tree_entry_emit(img, s->dir_source, l, &e->nid, &source);
@@ -287,26 +297,46 @@ static void drop_entries(struct batch *b, struct dir *d)
 
 static int emit_dir(struct tree_image *img, struct batch *b, struct dir *d)
 {
-	uint64_t nid = img->sources[d->source].nid;
+	const struct tree_source *source = &img->sources[d->source];
 	uint32_t links = 0;
 
+	for (size_t i = 0; i < d->n; i++) {
+		struct tree_entry *e = &b->entries[d->first + i];
+
+		if (is_dot(b, e)) {
+			e->file_type = EROFS_FT_DIR;
+			e->nid = entry_name(b, e)[1] ? img->sources[source->parent].nid
+						     : source->nid;
+		}
+		links += e->file_type == EROFS_FT_DIR;
+	}
 	drop_entries(b, d);
-	for (size_t i = 0; i < d->n; i++)
-		links += b->entries[d->first + i].file_type == EROFS_FT_DIR;
-	tree_inode(img, nid)->nlink = htole32(links);
-	return tree_emit_dir(img, nid, b->entries + d->first, d->n, (const char *)b->names.p);
+	tree_inode(img, source->nid)->nlink = htole32(links);
+	return tree_emit_dir(img, source->nid, b->entries + d->first, d->n,
+			     (const char *)b->names.p);
 }
 
 /* --- batches --- */
 
-static struct batch *other_batch(struct scan *s, const struct batch *b)
+static struct batch *free_batch(struct scan *s)
 {
-	return b == &s->batches[0] ? &s->batches[1] : &s->batches[0];
+	struct batch *b = s->batches;
+
+	while (b->n_dirs)
+		b++;
+	return b;
+}
+
+static void put_dirs(struct scan *s, struct batch *b)
+{
+	for (size_t i = 0; i < b->n_dirs; i++)
+		tree_dirs_put(s->img, &b->dirs[i].ref);
 }
 
 /* Lists the next directories, if any are known. */
-static int list_batch(struct scan *s, struct batch *b)
+static int list_ahead(struct scan *s)
 {
+	struct batch *b = free_batch(s);
 	int r = 0;
 
 	if (s->n_stack)
@@ -314,13 +344,6 @@ static int list_batch(struct scan *s, struct batch *b)
 	while (r == 0 && s->n_stack && b->n_dirs < BATCH_DIRS && b->n_entries < BATCH_ENTRIES)
 		r = list_dir(s, b, s->stack[--s->n_stack]);
 	return r;
-}
-
-static void put_batch(struct scan *s, struct batch *b)
-{
-	for (size_t i = 0; i < b->n_dirs; i++)
-		tree_dirs_put(s->img, &b->dirs[i].ref);
-	b->n_dirs = b->n_entries = b->names.len = 0;
 }
 
 /* The stack is taken from its end: the first name's directory comes next. */
@@ -340,16 +363,15 @@ static int emit_batch(struct scan *s, struct batch *b)
 
 	for (size_t i = 0; i < b->n_dirs && r == 0; i++)
 		r = emit_dir(s->img, b, &b->dirs[i]);
-	put_batch(s, b);
+	put_dirs(s, b);
 	return r < 0 ? r : push_found(s);
 }
 
 /* --- slices --- */
 
-/* The next entry to look at, or NULL; dots get their inodes on the way. */
-static struct tree_entry *next_entry(struct scan *s, struct cursor *c)
+/* The next entry that is looked at, or NULL. */
+static struct tree_entry *next_entry(struct cursor *c)
 {
-	const struct tree_source *sources = s->img->sources;
 	struct batch *b = c->batch;
 
 	for (; c->dir < b->n_dirs; c->dir++, c->entry = 0) {
@@ -360,19 +382,16 @@ static struct tree_entry *next_entry(struct scan *s, struct cursor *c)
 
 			if (!is_dot(b, e))
 				return e;
-			e->nid = sources[entry_name(b, e)[1] ? sources[d->source].parent
-							     : d->source].nid;
-			e->file_type = EROFS_FT_DIR;
 		}
 	}
 	return NULL;
 }
 
-/* What is not needed, as in a small tree, is never touched. */
+/* Buffers that a small tree does not need are never touched. */
 static struct tree_look *next_look(struct slice *slice)
 {
-	struct tree_slice *looks = &slice->looks;
-	struct tree_look *l = &looks->looks[looks->n];
+	struct tree_looks *looks = &slice->looks;
+	struct tree_look *l = &looks->v[looks->n];
 
 	if (looks->n == looks->ready) {
 		l->bytes = slice->bytes + looks->n * TREE_LOOK_BYTES;
@@ -383,46 +402,49 @@ static struct tree_look *next_look(struct slice *slice)
 	return l;
 }
 
-/* Takes the next entries; none where none are known before others are emitted. */
-static int fill_slice(struct scan *s, struct slice *slice, const struct slice *before)
+static void note_devs(struct tree_looks *looks)
 {
-	struct tree_slice *looks = &slice->looks;
-	struct tree_image *img = s->img;
-	struct tree_entry *e = NULL;
-	int r = 0;
+	const struct tree_image *img = looks->img;
 
-	if (!s->next.batch) {
-		if (!s->ahead)
-			r = list_batch(s, other_batch(s, before->from.batch));
+	looks->n_near = MIN(img->n_devs, (size_t)NEAR_DEVS);
+	memcpy(looks->near, img->devs + (img->n_devs - looks->n_near),
+	       looks->n_near * sizeof(*looks->near));
+}
+
+/* Takes the next entries to look at; false: none are known before others are emitted. */
+static bool fill_slice(struct scan *s, struct slice *slice)
+{
+	struct tree_looks *looks = &slice->looks;
+	struct tree_entry *e = NULL;
+
+	if (!s->next.batch)
 		s->next = (struct cursor){ .batch = TAKE_PTR(s->ahead) };
-	}
 	slice->from = s->next;
 	looks->n = 0;
-	if (r < 0 || !s->next.batch)
-		return r;
-	while (looks->n < LOOKS && (e = next_entry(s, &s->next))) {
-		struct dir *d = &s->next.batch->dirs[s->next.dir];
+	if (!s->next.batch)
+		return false;
+	note_devs(looks);
+	while (looks->n < LOOKS && (e = next_entry(&s->next))) {
 		struct tree_look *l = next_look(slice);
 
 		l->name = entry_name(s->next.batch, e);
 		l->d_type = e->d_type;
-		l->dirfd = d->ref.fd;
-		l->beside = img->devs[img->sources[d->source].dev];
+		l->dirfd = s->next.batch->dirs[s->next.dir].ref.fd;
 	}
 	slice->last = !e;
 	if (slice->last)
 		s->next.batch = NULL;
-	return 0;
+	return true;
 }
 
 static int look_chunk(void *arg, unsigned int worker, uint64_t chunk)
 {
-	struct tree_slice *slice = arg;
-	size_t end = MIN((size_t)(chunk + 1) * LOOKS_CHUNK, slice->n);
+	struct tree_looks *looks = arg;
+	size_t end = MIN((size_t)(chunk + 1) * LOOKS_CHUNK, looks->n);
 
 	(void)worker;
 	for (size_t i = (size_t)chunk * LOOKS_CHUNK; i < end; i++)
-		tree_look(slice->img, &slice->looks[i]);
+		tree_look(looks, &looks->v[i]);
 	return 0;
 }
 
@@ -456,46 +478,60 @@ static int emit_slice(struct scan *s, struct slice *slice)
 	if (!at.batch)
 		return 0;
 	for (size_t i = 0; i < slice->looks.n && r == 0; i++) {
-		struct tree_entry *e = next_entry(s, &at);
+		struct tree_entry *e = next_entry(&at);
 
 		s->dir_source = at.batch->dirs[at.dir].source;
-		r = emit_look(s, &slice->looks.looks[i], e);
+		r = emit_look(s, &slice->looks.v[i], e);
 	}
 	return r == 0 && slice->last ? emit_batch(s, at.batch) : r;
 }
 
+/* Its entries' names are not needed any more. */
+static void drop_slice(struct slice *slice)
+{
+	struct batch *b = slice->from.batch;
+
+	if (b && slice->last)
+		b->n_dirs = b->n_entries = b->names.len = 0;
+	slice->from.batch = NULL;
+}
+
 /*
- * While the others look at a slice, the one before it is emitted, and the next batch listed: the
- * one after all that are emitted by then, however many slices they take.
+ * While the others look at a slice, the one before it is emitted. With the last slice of batch N,
+ * batch N + 1 is listed, from what was found in batches up to N - 1; where that is nothing, when N
+ * is emitted. So batches do not depend on the size of slices.
  */
 static int scan_slice(struct scan *s, struct slice *slice, struct slice *before)
 {
+	struct tree_looks *looks = &slice->looks;
 	int r;
 
-	work_pool_start(s->pool, (slice->looks.n + LOOKS_CHUNK - 1) / LOOKS_CHUNK, look_chunk,
-			&slice->looks);
+	work_pool_start(s->pool, (looks->n + LOOKS_CHUNK - 1) / LOOKS_CHUNK, look_chunk, looks);
+	/* What was looked at before: a writer waits for one slice at most. */
+	closer_flush(&s->img->closer);
 	r = emit_slice(s, before);
 	if (r == 0 && !s->next.batch && !s->ahead)
-		r = list_batch(s, other_batch(s, slice->from.batch));
-	work_pool_finish(s->pool);
-	return r < 0 ? r : tree_early_run(s->pool, &before->looks);
+		r = list_ahead(s);
+	/* A look's failure is told when it is emitted. */
+	(void)work_pool_finish(s->pool);
+	if (r == 0)
+		r = tree_early_run(s->pool, &before->looks);
+	drop_slice(before);
+	return r;
 }
 
 static int scan_slices(struct scan *s)
 {
-	int r;
+	struct slice *slice = &s->slices[0], *before = &s->slices[1], *next;
+	int r = s->ahead ? 0 : list_ahead(s);
 
-	for (unsigned int i = 0;; i = !i) {
-		struct slice *slice = &s->slices[i], *before = &s->slices[!i];
-
-		r = fill_slice(s, slice, before);
-		if (r < 0 || (!slice->from.batch && !before->from.batch))
-			return r;
+	while (r == 0 && (fill_slice(s, slice) || before->from.batch)) {
 		r = scan_slice(s, slice, before);
-		if (r < 0)
-			return r;
-		before->from.batch = NULL;
+		next = before;
+		before = slice;
+		slice = next;
 	}
+	return r;
 }
 
 /* --- the whole --- */
@@ -534,7 +570,7 @@ static int scan_root(struct scan *s)
 	int r;
 
 	l->name = "";
-	tree_look_root(img, l);
+	tree_look_root(&s->slices[0].looks, l);
 	if (l->error < 0)
 		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m", img->path);
 	if (img->single)
@@ -543,42 +579,55 @@ static int scan_root(struct scan *s)
 	return r < 0 ? r : push_found(s);
 }
 
+/* Files of two slices may be kept at a time; directories, closer and others need some, too. */
+static unsigned int may_keep(void)
+{
+	struct rlimit files = { .rlim_cur = 1024 };
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	return files.rlim_cur <= 128 ? 0 : (unsigned int)MIN((files.rlim_cur - 128) / 4,
+							     (rlim_t)LOOKS);
+}
+
 static int slice_new(struct slice *slice, struct tree_image *img)
 {
-	slice->looks.img = img;
-	slice->looks.looks = calloc(LOOKS, sizeof(*slice->looks.looks));
+	struct tree_looks *looks = &slice->looks;
+
+	looks->img = img;
+	looks->may_keep = may_keep();
+	looks->v = calloc(LOOKS, sizeof(*looks->v));
 	slice->bytes = malloc(LOOKS * TREE_LOOK_BYTES);
-	return slice->looks.looks && slice->bytes ? 0 : -ENOMEM;
+	return looks->v && slice->bytes ? 0 : -ENOMEM;
 }
 
 static void slice_done(struct slice *slice)
 {
 	for (size_t i = 0; i < slice->looks.ready; i++)
-		tree_look_done(&slice->looks.looks[i]);
-	free(slice->looks.looks);
+		tree_look_done(&slice->looks.v[i]);
+	free(slice->looks.v);
 	free(slice->bytes);
 }
 
 static int scan_new(struct scan *s)
 {
+	struct tree_image *img = s->img;
 	int r = 0;
 
-	closer_init(&s->img->closer);
+	closer_init(&img->closer);
 	s->dirents = malloc(DIRENTS_SIZE);
-	s->hash = XXH3_createState();
-	if (!s->dirents || !s->hash)
+	if (!s->dirents)
 		return -ENOMEM;
-	XXH3_64bits_reset(s->hash);
 	for (size_t i = 0; i < ARRAY_SIZE(s->slices) && r == 0; i++)
-		r = slice_new(&s->slices[i], s->img);
-	return r < 0 ? r : work_pool_new(s->img->ctx, ctx_threads(s->img->ctx, LOOKS / LOOKS_CHUNK),
+		r = slice_new(&s->slices[i], img);
+	return r < 0 ? r : work_pool_new(img->ctx, ctx_threads(img->ctx, LOOKS / LOOKS_CHUNK),
 					 NULL, &s->pool);
 }
 
 static void scan_done(struct scan *s)
 {
+	work_pool_free(s->pool);
 	for (size_t i = 0; i < ARRAY_SIZE(s->batches); i++) {
-		put_batch(s, &s->batches[i]);
+		put_dirs(s, &s->batches[i]);
 		free(s->batches[i].entries);
 		free(s->batches[i].names.p);
 	}
@@ -586,8 +635,6 @@ static void scan_done(struct scan *s)
 		slice_done(&s->slices[i]);
 	closer_done(&s->img->closer);
 	tree_early_end(s->img);
-	work_pool_free(s->pool);
-	XXH3_freeState(s->hash);
 	free(s->links.links);
 	free(s->dirents);
 	free(s->stack);
@@ -608,7 +655,7 @@ int tree_scan(struct tree_image *img)
 		r = scan_slices(&s);
 	/* The lowest bit keeps how it was scanned, so that the same can be done again. */
 	if (r == 0)
-		img->fingerprint = (XXH3_64bits_digest(s.hash) & ~UINT64_C(1)) |
+		img->fingerprint = (s.fingerprint & ~UINT64_C(1)) |
 				   img->opts.cross_mounts;
 	scan_done(&s);
 	return (int)r;

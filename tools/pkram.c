@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -152,12 +153,24 @@ static int run(struct cmd *cmd, int argc, char **argv)
 	return r < 0 ? exit_code(r) : run_status(cmd);
 }
 
+/* Files stay open while others are looked at: as many as may be, each is opened once. */
+static void raise_open_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct cmd cmd = { 0 };
 	int code;
 
 	occupy_standard_fds();
+	raise_open_files();
 	signal(SIGPIPE, SIG_IGN);
 	/* Of leases: ignored, it need not be turned into another signal for each file. */
 	signal(SIGIO, SIG_IGN);

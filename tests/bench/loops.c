@@ -28,6 +28,7 @@
 
 #include "bench.h"
 #include "hash.h"
+#include "tree-closer.h"
 
 #define PIECE (2 * MIB)
 #define BLOCK 4096ULL
@@ -62,6 +63,7 @@ struct job {
 };
 
 static struct job job = { .dir = -1 };
+static struct closer closer;
 static int tree_fd = -1;
 static int uffd = -1;
 static size_t tree_prefix;
@@ -288,6 +290,14 @@ static void verify_xxh3(struct job *j, const struct piece *p, int fd)
 	hash(j, j->region + p->place, p->size);
 }
 
+static void close_source(struct job *j, int fd)
+{
+	if (fd >= 0 && j->move == save_quiet)
+		closer_add(&closer, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
 /*
  * Files stay open from piece to piece; the pieces of one file are neighbours. Each thread goes
  * through a share of its own, since only one can write to a file at a time.
@@ -306,15 +316,13 @@ static void work(void *arg, unsigned int index, unsigned int threads)
 		if (at >= j->n_pieces)
 			continue;
 		if (j->open && p->source != opened) {
-			if (fd >= 0)
-				close(fd);
+			close_source(j, fd);
 			fd = j->open(j, &j->sources[p->source]);
 			opened = p->source;
 		}
 		j->move(j, p, fd);
 	}
-	if (fd >= 0)
-		close(fd);
+	close_source(j, fd);
 }
 
 static const struct method {
@@ -371,7 +379,9 @@ int main(int argc, char **argv)
 		open_uffd();
 	list_tree(argv[4]);
 	map_region(argv[5]);
+	closer_init(&closer);
 	seconds = crew_run(thread_count(argv[3]), &job, work);
+	closer_done(&closer);
 	getrusage(RUSAGE_SELF, &ru);
 	print_sample(seconds, &ru, 0, stdout);
 	return 0;

@@ -105,3 +105,23 @@ $ pkram ls -n -o name
 | DIR/large
 $ pkram verify
 ! pkram: verified 4 nodes: 20.0 MiB in T s, RATE
+
+The image is the tree's, whatever the number of threads: directories of many slices, of exactly one,
+names before the dot, small files, medium ones that stay open, links across directories.
+
+$ pkram -q rm "$PWD/large"; mkdir wide wide/all wide/one wide/bang
+$ for i in {1..1300}; do printf '%*s' $((i % 5 * 900)) x >wide/all/$i; done
+$ for i in {1..512}; do : >wide/one/$i; done
+$ for i in {1..20}; do head -c 50000 /dev/zero | tr '\0' x >"wide/bang/!$i"; done
+$ ln wide/all/7 wide/bang/7; ln wide/all/1299 wide/one/0; mkdir wide/one/empty
+$ for n in 1 2 7; do
+>   pkram -q --threads $n save -n wide wide
+>   pkram get wide | sha256sum
+> done | uniq | wc -l
+| 1
+$ pkram get wide | sha256sum >many
+$ (ulimit -n 40; pkram -q save -n wide wide); pkram get wide | sha256sum | cmp - many
+$ pkram -q restore --to back wide
+$ diff -r wide "back$PWD/wide" && cd "back$PWD/wide" && stat -c %h all/7 one/0
+| 2
+| 2
