@@ -156,7 +156,7 @@ static bool has_all_pages(const struct tree_image *img, const struct tree_look *
 	       l->st.stx_blocks == ALIGN_UP(l->st.stx_size, (uint64_t)TREE_BLOCK) / 512;
 }
 
-static bool may_keep(struct tree_looks *looks)
+static bool take_keep(struct tree_looks *looks)
 {
 	unsigned int kept = atomic_load(&looks->kept);
 
@@ -187,7 +187,7 @@ static int look_at_data(struct tree_looks *looks, struct tree_look *l)
 			    l->segments.s[0].end < size;
 	}
 	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW &&
-		  may_keep(looks);
+		  take_keep(looks);
 	return 0;
 }
 

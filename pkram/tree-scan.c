@@ -580,7 +580,7 @@ static int scan_root(struct scan *s)
 }
 
 /* Files of two slices may be kept at a time; directories, closer and others need some, too. */
-static unsigned int may_keep(void)
+static unsigned int count_keep(void)
 {
 	struct rlimit files = { .rlim_cur = 1024 };
 
@@ -594,7 +594,7 @@ static int slice_new(struct slice *slice, struct tree_image *img)
 	struct tree_looks *looks = &slice->looks;
 
 	looks->img = img;
-	looks->may_keep = may_keep();
+	looks->may_keep = count_keep();
 	looks->v = calloc(LOOKS, sizeof(*looks->v));
 	slice->bytes = malloc(LOOKS * TREE_LOOK_BYTES);
 	return looks->v && slice->bytes ? 0 : -ENOMEM;

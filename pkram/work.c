@@ -141,7 +141,7 @@ void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
 	p->work.arg = arg;
 	atomic_store(&p->work.next, 0);
 	atomic_store(&p->work.error, 0);
-	/* One piece is not worth to wake anybody. */
+	/* One piece is not worth waking anybody. */
 	if (n <= 1 || !p->started)
 		return;
 	pthread_mutex_lock(&p->lock);
