@@ -6,7 +6,8 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dlfcn.h>
+
+#include "library.h"
 
 /* --- the library --- */
 
@@ -28,32 +29,7 @@
 	X(archive_entry_pathname)                                                                  \
 	X(archive_entry_size)
 
-struct library {
-	void *handle;
-#define MEMBER(name) __typeof__(name) *name;
-	SYMBOLS(MEMBER)
-#undef MEMBER
-};
-
-static int library_open(struct library *l)
-{
-	l->handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
-	if (!l->handle)
-		return -EOPNOTSUPP;
-#define LOAD(name)                                                                                 \
-	l->name = (__typeof__(l->name))dlsym(l->handle, #name);                                    \
-	if (!l->name)                                                                              \
-		return -EOPNOTSUPP;
-	SYMBOLS(LOAD)
-#undef LOAD
-	return 0;
-}
-
-static void library_close(struct library *l)
-{
-	if (l->handle)
-		dlclose(l->handle);
-}
+LIBRARY(archive_library, "libarchive.so.13", SYMBOLS)
 
 /* --- what a kernel unpacks: by the first two bytes, without a look at the rest --- */
 
@@ -89,7 +65,7 @@ static const struct packing *find_packing(const uint8_t *bytes, size_t len)
  * Reads what is packed so, or bytes as they are. ARCHIVE_WARN: libarchive would run a program for
  * that, which is left alone.
  */
-static int open_raw(const struct library *l, const struct packing *p, const uint8_t *bytes,
+static int open_raw(const struct archive_library *l, const struct packing *p, const uint8_t *bytes,
 		    size_t len, struct archive **ret)
 {
 	int (*filter)(struct archive *a) = NULL;
@@ -114,7 +90,7 @@ static int open_raw(const struct library *l, const struct packing *p, const uint
 
 /* --- one stream --- */
 
-static int read_all(const struct library *l, struct archive *a, size_t max, char **ret,
+static int read_all(const struct archive_library *l, struct archive *a, size_t max, char **ret,
 		    size_t *ret_len)
 {
 	_cleanup_free_ char *text = NULL;
@@ -148,9 +124,9 @@ static int read_all(const struct library *l, struct archive *a, size_t max, char
 
 int kexec_unpack(const void *bytes, size_t len, size_t max, char **ret, size_t *ret_len)
 {
-	_cleanup_(library_close) struct library l = { NULL };
+	_cleanup_(archive_library_close) struct archive_library l = { NULL };
 	struct archive *a;
-	int r = library_open(&l), k;
+	int r = archive_library_open(&l), k;
 
 	if (r < 0)
 		return r;
@@ -166,7 +142,7 @@ int kexec_unpack(const void *bytes, size_t len, size_t max, char **ret, size_t *
 /* --- an initrd --- */
 
 struct run {
-	struct library l;
+	struct archive_library l;
 	kexec_entry_fn fn;
 	void *arg;
 	uint64_t left;	/* bytes that may still be unpacked */
@@ -191,7 +167,7 @@ struct feed {
 };
 
 struct kexec_entry {
-	const struct library *l;
+	const struct archive_library *l;
 	struct archive *archive;
 	struct archive_entry *entry;
 };
@@ -224,7 +200,7 @@ static bool ends_in_zeros(const struct feed *f)
 
 static int next_block(struct feed *f)
 {
-	const struct library *l = &f->u->l;
+	const struct archive_library *l = &f->u->l;
 	const void *block;
 	la_int64_t off;
 	int k = l->archive_read_data_block(f->raw, &block, &f->len, &off);
@@ -499,10 +475,10 @@ int kexec_unpack_initrd(const void *bytes, size_t len, uint64_t max, kexec_entry
 			struct kexec_unpacked *ret)
 {
 	struct run u = { .fn = fn, .arg = arg, .left = max, .ret = ret };
-	int r = library_open(&u.l);
+	int r = archive_library_open(&u.l);
 
 	*ret = (struct kexec_unpacked){ 0 };
 	r = r < 0 ? refuse(&u, r, "libarchive is not installed") : read_initrd(&u, bytes, len);
-	library_close(&u.l);
+	archive_library_close(&u.l);
 	return r;
 }

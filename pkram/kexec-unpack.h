@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Compressed bytes and initrds, by libarchive. It is loaded when it is needed: linked in, it would
- * bring all that it needs into every initrd that holds pkram.
+ * Compressed bytes and initrds, by libarchive.
  */
 #pragma once
 

@@ -11,6 +11,33 @@
 #include <stdarg.h>
 #include <syslog.h>
 
+#include "library.h"
+
+#define SYMBOLS(X)                                                                                 \
+	X(kmod_new)                                                                                \
+	X(kmod_unref)                                                                              \
+	X(kmod_set_log_fn)                                                                         \
+	X(kmod_set_log_priority)                                                                   \
+	X(kmod_list_next)                                                                          \
+	X(kmod_module_new_from_lookup)                                                             \
+	X(kmod_module_get_module)                                                                  \
+	X(kmod_module_probe_insert_module)                                                         \
+	X(kmod_module_unref)                                                                       \
+	X(kmod_module_unref_list)                                                                  \
+	X(kmod_config_get_blacklists)                                                              \
+	X(kmod_config_get_install_commands)                                                        \
+	X(kmod_config_iter_next)                                                                   \
+	X(kmod_config_iter_get_key)                                                                \
+	X(kmod_config_iter_get_value)                                                              \
+	X(kmod_config_iter_free_iter)
+
+LIBRARY(kmod_library, "libkmod.so.2", SYMBOLS)
+
+struct kmod {
+	struct kmod_library l;
+	struct kmod_ctx *kmod;
+};
+
 struct need {
 	bool pmem;	/* memory of a pmem bus without a device */
 	bool soft;	/* Soft Reserved memory without a device */
@@ -93,41 +120,58 @@ on_log(void *arg, int priority, const char *file, int line, const char *fn, cons
 	pkram_log_debug(ctx, "libkmod: %s: %s", fn, text);
 }
 
-/* paths NULL: of this machine. */
-static struct kmod_ctx *new_kmod(struct pkram_ctx *ctx, const char *const *paths)
+static void kmod_done(struct kmod *k)
 {
-	struct kmod_ctx *kmod = kmod_new(NULL, paths);
-
-	if (!kmod)
-		return NULL;
-	kmod_set_log_fn(kmod, on_log, ctx);
-	kmod_set_log_priority(kmod, LOG_ERR);
-	return kmod;
+	if (k->kmod)
+		k->l.kmod_unref(k->kmod);
+	kmod_library_close(&k->l);
 }
 
-static void load(struct pkram_ctx *ctx, struct kmod_ctx *kmod, const char *name)
+/* paths NULL: of this machine. To be done with by kmod_done() whatever this returns. */
+static int kmod_start(struct pkram_ctx *ctx, const char *const *paths, struct kmod *k)
 {
-	struct kmod_list *list = NULL, *item;
-	int r;
+	if (kmod_library_open(&k->l) < 0) {
+		ctx_log_remedy(ctx, PKRAM_LOG_WARNING, "install libkmod",
+			       "libkmod.so.2 cannot be loaded: no driver is loaded, and what "
+			       "modprobe is told is not known");
+		return -EOPNOTSUPP;
+	}
+	k->kmod = k->l.kmod_new(NULL, paths);
+	if (!k->kmod)
+		return -ENOMEM;
+	k->l.kmod_set_log_fn(k->kmod, on_log, ctx);
+	k->l.kmod_set_log_priority(k->kmod, LOG_ERR);
+	return 0;
+}
 
-	r = kmod_module_new_from_lookup(kmod, name, &list);
+static void load_found(struct pkram_ctx *ctx, const struct kmod_library *l,
+		       const struct kmod_list *item, const char *name)
+{
+	struct kmod_module *mod = l->kmod_module_get_module(item);
+	int r = l->kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL,
+						   NULL, NULL);
+
+	errno = r < 0 ? -r : 0;
+	if (r > 0)
+		pkram_log_debug(ctx, "module %s: blacklisted", name);
+	else if (r < 0)
+		pkram_log_debug(ctx, "module %s: %m", name);
+	l->kmod_module_unref(mod);
+}
+
+static void load(struct pkram_ctx *ctx, struct kmod *k, const char *name)
+{
+	const struct kmod_library *l = &k->l;
+	struct kmod_list *list = NULL, *item;
+	int r = l->kmod_module_new_from_lookup(k->kmod, name, &list);
+
 	if (r < 0 || !list) {
 		pkram_log_debug(ctx, "module %s: not there", name);
 		return;
 	}
-	kmod_list_foreach(item, list) {
-		struct kmod_module *mod = kmod_module_get_module(item);
-
-		r = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL,
-						    NULL, NULL);
-		errno = r < 0 ? -r : 0;
-		if (r > 0)
-			pkram_log_debug(ctx, "module %s: blacklisted", name);
-		else if (r < 0)
-			pkram_log_debug(ctx, "module %s: %m", name);
-		kmod_module_unref(mod);
-	}
-	kmod_module_unref_list(list);
+	for (item = list; item; item = l->kmod_list_next(list, item))
+		load_found(ctx, l, item, name);
+	l->kmod_module_unref_list(list);
 }
 
 /* The bus makes its devices in the background; reading this file waits for that. */
@@ -197,7 +241,7 @@ int machine_load_modules(struct pkram_ctx *ctx)
 		{ "device_dax", .pmem = true, .soft = true, .driver = true },
 		{ "dax_hmem", .soft = true },
 	};
-	struct kmod_ctx *kmod;
+	_cleanup_(kmod_done) struct kmod kmod = { { NULL } };
 	struct need need;
 	int r;
 
@@ -206,14 +250,13 @@ int machine_load_modules(struct pkram_ctx *ctx)
 	r = find_need(ctx, &need);
 	if (r < 0 || !(need.pmem || need.soft || need.driver))
 		return r;
-	kmod = new_kmod(ctx, NULL);
-	if (!kmod)
-		return -ENOMEM;
+	r = kmod_start(ctx, NULL, &kmod);
+	if (r < 0)
+		return r == -EOPNOTSUPP ? 0 : r;
 	for (size_t i = 0; i < ARRAY_SIZE(modules); i++)
 		if ((need.pmem && modules[i].pmem) || (need.soft && modules[i].soft) ||
 		    (need.driver && modules[i].driver))
-			load(ctx, kmod, modules[i].name);
-	kmod_unref(kmod);
+			load(ctx, &kmod, modules[i].name);
 	machine_wait_for_devices(ctx);
 	return bind_devdax(ctx);
 }
@@ -221,13 +264,12 @@ int machine_load_modules(struct pkram_ctx *ctx)
 void machine_load_devdax(struct pkram_ctx *ctx)
 {
 	static const char *const names[] = { "dax_pmem", "device_dax" };
-	struct kmod_ctx *kmod = *ctx->sysroot ? NULL : new_kmod(ctx, NULL);
+	_cleanup_(kmod_done) struct kmod kmod = { { NULL } };
 
-	if (!kmod)
+	if (*ctx->sysroot || kmod_start(ctx, NULL, &kmod) < 0)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		load(ctx, kmod, names[i]);
-	kmod_unref(kmod);
+		load(ctx, &kmod, names[i]);
 }
 
 /* --- what modprobe is told --- */
@@ -240,19 +282,20 @@ static bool same_module(const char *a, const char *b)
 	return *a == *b;
 }
 
-static bool config_has(struct kmod_config_iter *iter, const char *name)
+static bool config_has(const struct kmod_library *l, struct kmod_config_iter *iter,
+		       const char *name)
 {
 	bool found = false;
 
-	while (iter && !found && kmod_config_iter_next(iter)) {
-		const char *value = kmod_config_iter_get_value(iter);
+	while (iter && !found && l->kmod_config_iter_next(iter)) {
+		const char *value = l->kmod_config_iter_get_value(iter);
 
 		/* An install command that only says no keeps it away, too. */
-		found = same_module(kmod_config_iter_get_key(iter), name) &&
+		found = same_module(l->kmod_config_iter_get_key(iter), name) &&
 			(!value || strstr(value, "/false") || strstr(value, "/true"));
 	}
 	if (iter)
-		kmod_config_iter_free_iter(iter);
+		l->kmod_config_iter_free_iter(iter);
 	return found;
 }
 
@@ -262,10 +305,10 @@ bool machine_module_blacklisted(struct pkram_ctx *ctx, const char *name)
 	_cleanup_free_ char *run = machine_path(ctx, "/run/modprobe.d");
 	_cleanup_free_ char *lib = machine_path(ctx, "/lib/modprobe.d");
 	const char *paths[] = { etc, run, lib, NULL };
-	struct kmod_ctx *kmod = etc && run && lib ? new_kmod(ctx, paths) : NULL;
-	bool found = kmod && (config_has(kmod_config_get_blacklists(kmod), name) ||
-			      config_has(kmod_config_get_install_commands(kmod), name));
+	_cleanup_(kmod_done) struct kmod k = { { NULL } };
 
-	kmod_unref(kmod);
-	return found;
+	if (!etc || !run || !lib || kmod_start(ctx, paths, &k) < 0)
+		return false;
+	return config_has(&k.l, k.l.kmod_config_get_blacklists(k.kmod), name) ||
+	       config_has(&k.l, k.l.kmod_config_get_install_commands(k.kmod), name);
 }

@@ -9,12 +9,12 @@
 # nothing of them, and the command knows the public header only.
 cd "${1:?usage: layers.sh SOURCE}" || exit 2
 
-base='pkram.h pkram-format.h ctx.h util.h work.h work-place.h hash.h hook.h'
+base='pkram.h pkram-format.h ctx.h util.h work.h work-place.h hash.h hook.h library.h'
 
 # The headers of other layers that a layer may include.
 allowed() {
   case $1 in
-    util | hash | hook) echo ;;
+    util | hash | hook | library) echo ;;
     ctx | pkram) echo pkram.h util.h ctx.h ;;
     work) echo "$base" ;;
     machine) echo "$base" ;;

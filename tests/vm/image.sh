@@ -97,14 +97,20 @@ vm_compile() {
 	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -s -o "$out" "$@"
 }
 
-# vm_program ROOT FILE [DEST]: copy a program and the shared libraries it loads.
+# vm_program ROOT FILE [DEST]: copy a program and the shared libraries it is linked with.
 vm_program() {
-	local root=$1 file=$2 dest=${3:-$2} library
+	local root=$1 file=$2 dest=${3:-$2}
 
 	case $dest in
 	/bin/* | /sbin/*) dest=/usr$dest ;;
 	esac
 	install -D -m 755 "$file" "$root$dest"
+	vm_libraries "$root" "$file"
+}
+
+vm_libraries() {
+	local root=$1 file=$2 library
+
 	{ ldd "$file" 2>/dev/null || true; } |
 		sed -nE 's/.*=> (\/[^ ]+) .*/\1/p; s/^\t(\/[^ ]+) .*/\1/p' |
 		while read -r library; do
@@ -126,8 +132,12 @@ vm_library() {
 
 # The pkram to be tested: $PKRAM_BIN, else built here from the source, as a distribution would.
 vm_pkram() {
-	local root=$1 build=$VM_TOP/build-vm/build log=$VM_TOP/build-vm/build.log
+	local root=$1 build=$VM_TOP/build-vm/build log=$VM_TOP/build-vm/build.log libkmod
 
+	# It loads this one by itself.
+	libkmod=$(ldconfig -p | awk '$1 == "libkmod.so.2" && !n++ { print $NF }')
+	vm_library "$root" "$libkmod"
+	vm_libraries "$root" "$libkmod"
 	if [[ -n ${PKRAM_BIN:-} ]]; then
 		vm_program "$root" "$PKRAM_BIN" /usr/sbin/pkram
 		return

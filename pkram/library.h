@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Libraries that few commands need, loaded when one does. Linked in, each would be loaded at every
+ * start with all that it needs itself (libkmod: libcrypto, libzstd, liblzma), which is more than
+ * half of what a small command costs, and be copied into every initrd that holds pkram.
+ */
+#pragma once
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#define LIBRARY_MEMBER(name) __typeof__(name) *name;
+#define LIBRARY_SYMBOL(name)                                                                       \
+	l->name = (__typeof__(l->name))dlsym(l->handle, #name);                                    \
+	if (!l->name)                                                                              \
+		return -EOPNOTSUPP;
+
+/*
+ * Defines struct TYPE with a pointer to each function of SYMBOLS, and TYPE_open(), TYPE_close().
+ * -EOPNOTSUPP: it is not installed, or is not the one that this was built for; to be closed all the
+ * same.
+ */
+#define LIBRARY(type, soname, SYMBOLS)                                                             \
+	struct type {                                                                              \
+		void *handle;                                                                      \
+		SYMBOLS(LIBRARY_MEMBER)                                                            \
+	};                                                                                         \
+	static int type##_open(struct type *l)                                                     \
+	{                                                                                          \
+		l->handle = dlopen(soname, RTLD_NOW | RTLD_LOCAL);                                 \
+		if (!l->handle)                                                                    \
+			return -EOPNOTSUPP;                                                        \
+		SYMBOLS(LIBRARY_SYMBOL)                                                            \
+		return 0;                                                                          \
+	}                                                                                          \
+	static void type##_close(struct type *l)                                                   \
+	{                                                                                          \
+		if (l->handle)                                                                     \
+			dlclose(l->handle);                                                        \
+		l->handle = NULL;                                                                  \
+	}
