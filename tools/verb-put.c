@@ -3,7 +3,7 @@
  * pkram put - standard input to a node. It appears only after a clean end of the input that is what
  * the caller said it would be.
  */
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,7 +13,7 @@
 #include "report.h"
 #include "text.h"
 
-enum { PIECE = 1 << 20, DIGEST_HEX = 64 };
+enum { PIECE = 1 << 20, DIGEST_HEX = 2 * SHA256_DIGEST_SIZE };
 
 static struct {
 	struct optional_bytes bytes;
@@ -37,18 +37,13 @@ static void stream_discard_p(struct pkram_stream **p)
 	pkram_discard_save(*p);
 }
 
-static void digest_free_p(EVP_MD_CTX **p)
-{
-	EVP_MD_CTX_free(*p);
-}
-
 static void buffer_free_p(void *p)
 {
 	free(*(void **)p);
 }
 
 /* Reads standard input to its end through a hash. */
-static int write_hashed(struct pkram_stream *stream, EVP_MD_CTX *digest)
+static int write_hashed(struct pkram_stream *stream, struct sha256_ctx *digest)
 {
 	_cleanup_(buffer_free_p) void *piece = malloc(PIECE);
 	ssize_t n;
@@ -67,23 +62,20 @@ static int write_hashed(struct pkram_stream *stream, EVP_MD_CTX *digest)
 		}
 		if (n == 0)
 			return 0;
-		if (!EVP_DigestUpdate(digest, piece, (size_t)n))
-			return -EIO;
+		sha256_update(digest, (size_t)n, piece);
 		r = pkram_write(stream, piece, (size_t)n);
 		if (r < 0)
 			return r;
 	}
 }
 
-static int check_digest(EVP_MD_CTX *digest)
+static int check_digest(struct sha256_ctx *digest)
 {
-	unsigned char md[EVP_MAX_MD_SIZE];
-	char hex[2 * EVP_MAX_MD_SIZE + 1] = "";
-	unsigned int len;
+	uint8_t md[SHA256_DIGEST_SIZE];
+	char hex[DIGEST_HEX + 1];
 
-	if (!EVP_DigestFinal_ex(digest, md, &len))
-		return -EIO;
-	for (unsigned int i = 0; i < len; i++)
+	sha256_digest(digest, sizeof(md), md);
+	for (size_t i = 0; i < sizeof(md); i++)
 		sprintf(hex + 2 * i, "%02x", md[i]);
 	if (strcasecmp(hex, opt.sha256) == 0)
 		return 0;
@@ -93,19 +85,17 @@ static int check_digest(EVP_MD_CTX *digest)
 
 static int write_all(struct pkram_stream *stream)
 {
-	_cleanup_(digest_free_p) EVP_MD_CTX *digest = NULL;
+	struct sha256_ctx digest;
 	int r;
 
 	if (!opt.sha256)
 		return pkram_write_from_fd(stream, STDIN_FILENO);
-	digest = EVP_MD_CTX_new();
-	if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
-		return -ENOMEM;
-	r = write_hashed(stream, digest);
+	sha256_init(&digest);
+	r = write_hashed(stream, &digest);
 	/* An input that was cut off has the wrong hash, too; say the reason instead. */
 	if (r < 0 || interrupted())
 		return r;
-	return check_digest(digest);
+	return check_digest(&digest);
 }
 
 static int check_bytes(uint64_t bytes)

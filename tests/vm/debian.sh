@@ -61,7 +61,7 @@ vm_debian_tar() {
 
 	# shellcheck disable=SC2086 # words
 	wanted=$(printf '%s\n' $VM_DEBIAN_PACKAGES $packages libkmod2 libblkid1 libfdt1 libxxhash0 \
-		libsmartcols1 libssl3 libarchive13 | paste -sd ,)
+		libsmartcols1 libnettle8 libarchive13 | paste -sd ,)
 	tar=$VM_CACHE/$release-$(printf '%s' "$wanted" | sha256sum | cut -c 1-16).tar
 	if [[ ! -e $tar ]]; then
 		vm_say "making a Debian $release with systemd${packages:+, $packages}"
