@@ -8,23 +8,6 @@
 #include <endian.h>
 #include <linux/magic.h>
 #include <sys/sysmacros.h>
-#include <time.h>
-
-/*
- * Between the start of the save and this look at it? A clock that was set back makes times of the
- * future: those say nothing.
- */
-static bool changed_since_start(const struct tree_image *img, const struct statx *st)
-{
-	struct timespec now;
-
-	if (st->stx_ctime.tv_sec < img->started.tv_sec ||
-	    (st->stx_ctime.tv_sec == img->started.tv_sec &&
-	     st->stx_ctime.tv_nsec <= img->started.tv_nsec))
-		return false;
-	clock_gettime(CLOCK_REALTIME, &now);
-	return st->stx_ctime.tv_sec <= now.tv_sec;
-}
 
 static uint16_t source_flags(const struct tree_look *l)
 {
@@ -168,7 +151,7 @@ static void say_findings(struct tree_image *img, uint32_t dir, const struct tree
 	if (l->writer)
 		tree_has_writer(img, source, tree_path(img, dir, l->name),
 				img->devs[l->dev].dev, l->st.stx_ino);
-	else if (!what && !img->probe && changed_since_start(img, &l->st))
+	else if (!what && !img->probe && tree_clock_changed(img, &l->st))
 		what = "changed while it was scanned";
 	if (what)
 		tree_not_quiet(img, source, tree_path(img, dir, l->name), what);

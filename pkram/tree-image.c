@@ -7,37 +7,8 @@
 #include "tree-save.h"
 
 #include <fcntl.h>
-#include <time.h>
 
 #include "machine.h"
-
-static bool later(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
-}
-
-/*
- * Times tell what changed since the save began only if no change from before bears a later time,
- * and none from now on an earlier one: files get the time of the coarse clock's last tick, or the
- * exact one.
- */
-static void start_clock(struct tree_image *img)
-{
-	struct timespec step, now;
-
-	clock_getres(CLOCK_REALTIME_COARSE, &step);
-	step.tv_nsec /= 4;
-	/* This clock may be a little behind the one that files get their times from. */
-	nanosleep(&step, NULL);
-	clock_gettime(CLOCK_REALTIME, &img->started);
-	/* A few ticks at most: the clock may be set back right now. */
-	for (int i = 0; i < 20; i++) {
-		nanosleep(&step, NULL);
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (later(&now, &img->started))
-			break;
-	}
-}
 
 /* Sets fs_type, and mount_options of a mount point in memory. */
 static int find_mount(struct tree_image *img, const struct statx *root)
@@ -111,7 +82,7 @@ int tree_image_scan(struct tree_image *img, const struct tree_sink *sink)
 	int r;
 
 	img->early.sink = sink;
-	start_clock(img);
+	tree_clock_start(img);
 	r = tree_scan(img);
 	if (r < 0)
 		return r;
@@ -138,7 +109,6 @@ int tree_source_check(struct pkram_ctx *ctx, const char *path, uint64_t fingerpr
 	if (r < 0)
 		return r;
 	img->probe = true;
-	start_clock(img);
 	r = tree_scan(img);
 	if (r < 0)
 		return r;

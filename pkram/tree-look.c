@@ -203,6 +203,15 @@ static int read_target(struct tree_look *l)
 	return 0;
 }
 
+/* Looks again at what changed just before the save, once its next change would show. */
+static int look_again(const struct tree_image *img, struct tree_look *l)
+{
+	if (img->probe || !tree_clock_wait(img, &l->st))
+		return 0;
+	return l->file.fd >= 0 ? tree_statx(l->file.fd, "", &l->st) :
+				 tree_statx(l->dirfd, l->name, &l->st);
+}
+
 static int look(struct tree_looks *looks, struct tree_look *l)
 {
 	struct tree_image *img = looks->img;
@@ -217,7 +226,9 @@ static int look(struct tree_looks *looks, struct tree_look *l)
 		if (r < 0)
 			return r;
 	}
-	r = find_magic(looks, l);
+	r = look_again(img, l);
+	if (r == 0)
+		r = find_magic(looks, l);
 	if (r < 0)
 		return r;
 	/* The root of the tree is where it is mounted. */

@@ -225,6 +225,7 @@ struct tree_image {
 	struct closer closer;		/* of what was looked at */
 	bool sigio_harmless;
 
+	struct timespec tick;		/* of the coarse clock, when the save began */
 	struct timespec started;	/* what changed later is not quiet */
 	pthread_mutex_t lock;		/* for all below */
 	uint64_t not_quiet;
@@ -286,6 +287,18 @@ int tree_emit_dir(struct tree_image *img, uint64_t nid, const struct tree_entry 
 int tree_emit_data(struct tree_image *img, uint32_t source, struct tree_look *l);
 /* Lays out the whole: shifts all addresses, and puts the superblock in. */
 int tree_emit_finish(struct tree_image *img);
+
+/* --- tree-clock.c --- */
+
+/* The save begins. */
+void tree_clock_start(struct tree_image *img);
+/*
+ * Whether something must be looked at again: it may have changed so shortly before that its next
+ * change would bear the same time. Has waited then until none does any more.
+ */
+bool tree_clock_wait(const struct tree_image *img, const struct statx *st);
+/* Whether something changed between the start of the save and this look at it. */
+bool tree_clock_changed(const struct tree_image *img, const struct statx *st);
 
 /* --- tree-look.c --- */
 
