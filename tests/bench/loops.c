@@ -140,7 +140,19 @@ static void list_tree(const char *path)
 		err(1, "cannot list %s", path);
 }
 
-/* A new region is allocated as a whole: that is the reservation, not the save. */
+static char *map_file(const char *path, int fd, uint64_t size, int flags)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "cannot map %s", path);
+	return p;
+}
+
+/*
+ * A new region is allocated and cleared as a whole: that is the reservation, not the save. Its
+ * pages are mapped when they are touched, within the time: each process has to do so.
+ */
 static void map_region(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -148,9 +160,8 @@ static void map_region(const char *path)
 
 	if (fd < 0 || posix_fallocate(fd, 0, (off_t)size) != 0)
 		err(1, "cannot make %s", path);
-	job.region = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (job.region == MAP_FAILED)
-		err(1, "cannot map %s", path);
+	munmap(map_file(path, fd, size, MAP_POPULATE), size);
+	job.region = map_file(path, fd, size, 0);
 	close(fd);
 }
 
