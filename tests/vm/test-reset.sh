@@ -6,7 +6,7 @@
 region=128M!4352M
 memory=1408
 disk=64
-seconds=150
+seconds=300
 
 stage_1() {
 	expect 0 pkram -r pmem:/dev/pmem0 init
