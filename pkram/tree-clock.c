@@ -1,68 +1,62 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the time of a change tells. A file that changes gets the time of the coarse clock's last
- * tick, or the exact one: two changes within a tick may bear the same time, and then a second look
- * does not show the second one.
+ * What the time of a change tells. All is looked at again at the end of a save: what changed after
+ * the first look has another time then, unless that one was of the same moment. A file gets the
+ * time of the coarse clock's last tick, or the exact one, as its filesystem keeps it.
+ *
+ * Times of another machine's clock (a network filesystem) are taken for this one's.
  */
 #include "tree-save.h"
 
 #include <time.h>
 
-/* By so much the clock may be behind the one that files get their times from. */
-#define BEHIND_NS (1000 * 1000)
-#define SECOND_NS (1000 * 1000 * 1000)
+#define SECOND_NS (INT64_C(1000) * 1000 * 1000)
 
-static bool later(const struct timespec *a, const struct timespec *b)
+/* Filesystems keep times by the microsecond and finer; the clocks here may differ by as little. */
+#define GRAIN_NS (INT64_C(1000) * 1000)
+/* ... or by whole or even seconds. */
+#define WHOLE_NS (2 * SECOND_NS)
+
+/* Beyond that the clock stands still. */
+#define WAIT_NS (WHOLE_NS + SECOND_NS)
+
+static int64_t read_clock(clockid_t id)
 {
-	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec > b->tv_nsec);
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
-static struct timespec ctime_of(const struct statx *st)
+int64_t tree_clock_now(void)
 {
-	return (struct timespec){ .tv_sec = st->stx_ctime.tv_sec,
-				  .tv_nsec = st->stx_ctime.tv_nsec };
+	return read_clock(CLOCK_REALTIME_COARSE);
 }
 
-void tree_clock_start(struct tree_image *img)
+/* A change that bears this time or a later one is told from what was seen. */
+static int64_t next_time(const struct statx *st)
 {
-	clock_gettime(CLOCK_REALTIME_COARSE, &img->tick);
-	clock_gettime(CLOCK_REALTIME, &img->started);
-	img->started.tv_nsec += BEHIND_NS;
-	if (img->started.tv_nsec >= SECOND_NS) {
-		img->started.tv_nsec -= SECOND_NS;
-		img->started.tv_sec++;
-	}
+	return st->stx_ctime.tv_sec * SECOND_NS + st->stx_ctime.tv_nsec +
+	       (st->stx_ctime.tv_nsec ? GRAIN_NS : WHOLE_NS);
 }
 
-/*
- * Only what changed just before the save is not told from what changes just after it began: nobody
- * else has to wait.
- */
-bool tree_clock_wait(const struct tree_image *img, const struct statx *st)
+bool tree_clock_recent(int64_t before, const struct statx *st)
 {
-	struct timespec ctime = ctime_of(st), step, now;
+	int64_t next = next_time(st);
 
-	if (later(&img->tick, &ctime))
-		return false;
+	/* The clock was set back: what changes now gets an earlier time. */
+	return before <= next && next <= read_clock(CLOCK_REALTIME) + WHOLE_NS;
+}
+
+void tree_clock_wait(int64_t before, const struct statx *st)
+{
+	int64_t next = next_time(st), end = read_clock(CLOCK_MONOTONIC) + WAIT_NS, now;
+	struct timespec step;
+
 	clock_getres(CLOCK_REALTIME_COARSE, &step);
 	step.tv_nsec /= 4;
-	/* A few ticks at most: the clock may be set back right now. */
-	for (int i = 0; i < 20; i++) {
-		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-		if (later(&now, &img->started))
-			break;
+	do {
 		nanosleep(&step, NULL);
-	}
-	return true;
-}
-
-bool tree_clock_changed(const struct tree_image *img, const struct statx *st)
-{
-	struct timespec ctime = ctime_of(st), now;
-
-	if (!later(&ctime, &img->started))
-		return false;
-	/* A clock that was set back makes times of the future: those say nothing. */
-	clock_gettime(CLOCK_REALTIME, &now);
-	return ctime.tv_sec <= now.tv_sec;
+		now = tree_clock_now();
+	} while (now <= next && now >= before && read_clock(CLOCK_MONOTONIC) < end);
 }

@@ -151,8 +151,6 @@ static void say_findings(struct tree_image *img, uint32_t dir, const struct tree
 	if (l->writer)
 		tree_has_writer(img, source, tree_path(img, dir, l->name),
 				img->devs[l->dev].dev, l->st.stx_ino);
-	else if (!what && !img->probe && tree_clock_changed(img, &l->st))
-		what = "changed while it was scanned";
 	if (what)
 		tree_not_quiet(img, source, tree_path(img, dir, l->name), what);
 }

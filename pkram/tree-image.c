@@ -82,7 +82,6 @@ int tree_image_scan(struct tree_image *img, const struct tree_sink *sink)
 	int r;
 
 	img->early.sink = sink;
-	tree_clock_start(img);
 	r = tree_scan(img);
 	if (r < 0)
 		return r;

@@ -203,13 +203,39 @@ static int read_target(struct tree_look *l)
 	return 0;
 }
 
-/* Looks again at what changed just before the save, once its next change would show. */
-static int look_again(const struct tree_image *img, struct tree_look *l)
+/* By its name, what is not open may be another one meanwhile. */
+static int look_again(struct tree_look *l)
 {
-	if (img->probe || !tree_clock_wait(img, &l->st))
+	struct statx first = l->st;
+	int r;
+
+	l->before = tree_clock_now();
+	if (l->file.fd >= 0)
+		return tree_statx(l->file.fd, "", &l->st);
+	r = tree_statx(l->dirfd, l->name, &l->st);
+	if (r == 0 && (l->st.stx_ino != first.stx_ino || l->st.stx_mnt_id != first.stx_mnt_id ||
+		       (l->st.stx_mode ^ first.stx_mode) & S_IFMT))
+		r = -ELOOP;
+	return r;
+}
+
+/* What changed just now is looked at again, once its next change would show. */
+static int settle(struct tree_image *img, struct tree_look *l)
+{
+	int r;
+
+	/* A comparison needs no more than what is there, and others are not quiet anyway. */
+	if (img->probe || l->writer || l->busy || !tree_clock_recent(l->before, &l->st))
 		return 0;
-	return l->file.fd >= 0 ? tree_statx(l->file.fd, "", &l->st) :
-				 tree_statx(l->dirfd, l->name, &l->st);
+	if (!atomic_load(&img->restless)) {
+		tree_clock_wait(l->before, &l->st);
+		r = look_again(l);
+		if (r < 0 || !tree_clock_recent(l->before, &l->st))
+			return r;
+		atomic_store(&img->restless, true);
+	}
+	l->what = "changed while it was scanned";
+	return 0;
 }
 
 static int look(struct tree_looks *looks, struct tree_look *l)
@@ -226,7 +252,7 @@ static int look(struct tree_looks *looks, struct tree_look *l)
 		if (r < 0)
 			return r;
 	}
-	r = look_again(img, l);
+	r = settle(img, l);
 	if (r == 0)
 		r = find_magic(looks, l);
 	if (r < 0)
@@ -247,6 +273,7 @@ static int look(struct tree_looks *looks, struct tree_look *l)
 
 void tree_look(struct tree_looks *looks, struct tree_look *l)
 {
+	l->before = tree_clock_now();
 	l->error = look(looks, l);
 	if (l->file.fd >= 0 && !l->keep)
 		closer_add(&looks->img->closer, TAKE_FD(l->file.fd));
@@ -256,6 +283,7 @@ void tree_look_root(struct tree_looks *looks, struct tree_look *l)
 {
 	int fd = looks->img->root_fd;
 
+	l->before = tree_clock_now();
 	l->error = tree_statx(fd, "", &l->st);
 	l->dirfd = l->file.fd = fd;
 	if (l->error == 0)

@@ -139,6 +139,7 @@ struct tree_look {
 	bool read;			/* @bytes are its content */
 	bool keep;			/* @file stays open until the content is in its place */
 	struct tree_file file;
+	int64_t before;			/* tree_clock_now() */
 	int64_t since;			/* before the lease was asked for */
 	const char *what;		/* it is not quiet, and why */
 	struct tree_segments segments;	/* of a regular file that was not read */
@@ -225,8 +226,7 @@ struct tree_image {
 	struct closer closer;		/* of what was looked at */
 	bool sigio_harmless;
 
-	struct timespec tick;		/* of the coarse clock, when the save began */
-	struct timespec started;	/* what changed later is not quiet */
+	atomic_bool restless;		/* something changed while it was waited for */
 	pthread_mutex_t lock;		/* for all below */
 	uint64_t not_quiet;
 	uint64_t losses;
@@ -290,15 +290,15 @@ int tree_emit_finish(struct tree_image *img);
 
 /* --- tree-clock.c --- */
 
-/* The save begins. */
-void tree_clock_start(struct tree_image *img);
+/* For the other two: in nanoseconds, of the clock from which files get their times. */
+int64_t tree_clock_now(void);
 /*
- * Whether something must be looked at again: it may have changed so shortly before that its next
- * change would bear the same time. Has waited then until none does any more.
+ * Whether something, looked at after @before, changed so shortly before that its next change may
+ * bear the same time.
  */
-bool tree_clock_wait(const struct tree_image *img, const struct statx *st);
-/* Whether something changed between the start of the save and this look at it. */
-bool tree_clock_changed(const struct tree_image *img, const struct statx *st);
+bool tree_clock_recent(int64_t before, const struct statx *st);
+/* Until the next change bears another time: a few ticks, or seconds on some filesystems. */
+void tree_clock_wait(int64_t before, const struct statx *st);
 
 /* --- tree-look.c --- */
 

@@ -12,8 +12,21 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* --- what vanishes between two looks at it: these stand before the calls of the C library --- */
+/* --- these stand before the calls of the C library --- */
 
+static bool whole_seconds;
+
+/* Of a filesystem that keeps whole seconds. */
+int statx(int dirfd, const char *name, int flags, unsigned int mask, struct statx *st)
+{
+	int r = (int)syscall(SYS_statx, dirfd, name, flags, mask, st);
+
+	if (r == 0 && whole_seconds)
+		st->stx_ctime.tv_nsec = st->stx_mtime.tv_nsec = 0;
+	return r;
+}
+
+/* What vanishes between two looks at it. */
 static const char *vanishing_link;
 static ino_t vanishing_dir;
 
@@ -128,6 +141,28 @@ static void make_trouble(int dir, enum trouble t)
 		must(mkfifoat(dir, "file", 0600));
 	if (t == SWAP_FILE)
 		make_file(dir, "file", 3000000, 0644);
+}
+
+/* The save's look, a change of the same size, and its second look, all of one moment. */
+static void what_changes_at_once_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	const struct tree_scan_options o = { 0 };
+	struct tree_image *img = NULL;
+	int dir = src_dir(f), fd;
+	bool live;
+
+	make_file(dir, "file", 5000, 0644);
+	whole_seconds = true;
+	assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
+	fd = (int)must(openat(dir, "file", O_WRONLY));
+	must(write(fd, "?", 1));
+	close(fd);
+	assert_int_equal(tree_image_finish(img, &live), -EBUSY);
+	whole_seconds = false;
+	assert_non_null(strstr(f->log, "file changed while it was saved"));
+	tree_image_free(img);
+	close(dir);
 }
 
 static void save_in_trouble(struct fixture *f, enum trouble t, bool live)
@@ -407,6 +442,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_vanishes_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_changes_at_once_is_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_are_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(writers_are_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(writers_without_leases, setup, teardown),
