@@ -4,6 +4,7 @@
  * the caller said it would be.
  */
 #include <nettle/sha2.h>
+#include <nettle/version.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -74,7 +75,11 @@ static int check_digest(struct sha256_ctx *digest)
 	uint8_t md[SHA256_DIGEST_SIZE];
 	char hex[DIGEST_HEX + 1];
 
+#if NETTLE_VERSION_MAJOR >= 4
+	sha256_digest(digest, md);
+#else
 	sha256_digest(digest, sizeof(md), md);
+#endif
 	for (size_t i = 0; i < sizeof(md); i++)
 		sprintf(hex + 2 * i, "%02x", md[i]);
 	if (strcasecmp(hex, opt.sha256) == 0)
