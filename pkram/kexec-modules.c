@@ -130,6 +130,13 @@ static bool is_pkram(const char *path)
 	return false;
 }
 
+static bool is_libkmod(const char *path)
+{
+	const char *name = strrchr(path, '/');
+
+	return name && strcmp(name, "/libkmod.so.2") == 0;
+}
+
 static bool is_conf(const char *path)
 {
 	return strcmp(path, "etc/pkram.conf") == 0 || strncmp(path, "etc/pkram.d/", 12) == 0;
@@ -160,6 +167,7 @@ static int look_at(void *arg, const char *path, struct kexec_entry *entry)
 	path += strspn(path, "./");
 	below = below_modules(path);
 	l->initrd->has_pkram |= is_pkram(path);
+	l->initrd->has_libkmod |= is_libkmod(path);
 	if (is_conf(path))
 		return add_conf(l->initrd, path, entry);
 	if (!below || !strchr(below, '/'))

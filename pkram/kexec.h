@@ -386,6 +386,7 @@ struct kexec_initrd {
 	size_t n_confs;
 	struct kexec_unpacked unpacked;
 	bool has_pkram;		/* pkram itself is inside */
+	bool has_libkmod;	/* ... and what it loads drivers with */
 	bool other_version;	/* it has modules, and none of them of `version` */
 };
 

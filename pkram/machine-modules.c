@@ -131,9 +131,8 @@ static void kmod_done(struct kmod *k)
 static int kmod_start(struct pkram_ctx *ctx, const char *const *paths, struct kmod *k)
 {
 	if (kmod_library_open(&k->l) < 0) {
-		ctx_log_remedy(ctx, PKRAM_LOG_WARNING, "install libkmod",
-			       "libkmod.so.2 cannot be loaded: no driver is loaded, and what "
-			       "modprobe is told is not known");
+		pkram_log_warning(ctx, "no driver can be loaded, nor is known what modprobe is "
+				  "told: %s", dlerror());
 		return -EOPNOTSUPP;
 	}
 	k->kmod = k->l.kmod_new(NULL, paths);

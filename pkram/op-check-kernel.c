@@ -128,6 +128,10 @@ static int check_early(struct check *c)
 {
 	int r = 0;
 
+	if (c->initrd.has_pkram && !c->initrd.has_libkmod)
+		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
+			       "%s holds pkram without libkmod.so.2: it cannot load a driver",
+			       c->kernel.initrd);
 	for (size_t i = 0; c->initrd.has_pkram && i < c->initrd.n_confs; i++)
 		check_late_file(c, c->initrd.confs[i].path);
 

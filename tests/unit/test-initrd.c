@@ -38,6 +38,7 @@ static void put_main(FILE *f)
 	cpio_end(f, 3);
 	cpio_add(f, "./init", "#!");
 	cpio_add(f, "usr/sbin/pkram", "ELF");
+	cpio_add(f, "usr/lib/x86_64-linux-gnu/libkmod.so.2", "");
 	cpio_add(f, "./etc/pkram.d/x.conf", "early = yes\n");
 	cpio_add(f, "big", "0123456789012345678901234567890123456789");
 	cpio_end(f, 512);
@@ -89,6 +90,7 @@ static void test_initrd(void **state)
 		put_initrd(s, filters[i]);
 		assert_int_equal(look(s, "/initrd", "6.1", &initrd), 0);
 		assert_true(initrd.has_pkram);
+		assert_true(initrd.has_libkmod);
 		assert_false(initrd.other_version);
 		assert_int_equal(kexec_modules_find(&initrd.modules, "nd_e820"),
 				 KEXEC_MODULE_LOADABLE);

@@ -20,6 +20,12 @@ $ look --initrd ''
 With pkram inside the drivers have to be there, too, and the file as it is now.
 
 $ touch image/usr/sbin/pkram image/lib/modules/6.1.0/nd_{e820,pmem}.ko; pack; look
+| initrd       warning /boot/initrd.img-6.1.0 holds pkram without libkmod.so.2: it cannot load a driver
+|                        -> make it anew: update-initramfs -u, or dracut --force
+|              warning /boot/initrd.img-6.1.0 lacks /etc/pkram.d/x.conf: what is marked as early is restored later
+|                        -> make it anew: update-initramfs -u, or dracut --force
+| drivers      ok      kernel 6.1.0 has what the memory needs
+$ mkdir -p image/usr/lib; touch image/usr/lib/libkmod.so.2; pack; look
 | initrd       warning /boot/initrd.img-6.1.0 lacks /etc/pkram.d/x.conf: what is marked as early is restored later
 |                        -> make it anew: update-initramfs -u, or dracut --force
 | drivers      ok      kernel 6.1.0 has what the memory needs

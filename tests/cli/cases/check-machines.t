@@ -191,7 +191,7 @@ $ cp m/boot/vmlinuz-6* m/boot/$'new\nline'; checks --kernel $'/boot/new\nline' -
 
 Where pkram is inside the initrd, it needs the drivers there, too, whatever the system behind it has.
 
-$ initrd() { rm -rf i; mkdir -p i/usr/sbin; : >i/usr/sbin/pkram; for f; do mkdir -p "i/usr/lib/modules/${f%/*}"; : >"i/usr/lib/modules/$f"; done
+$ initrd() { rm -rf i; mkdir -p i/usr/{sbin,lib}; : >i/usr/sbin/pkram; : >i/usr/lib/libkmod.so.2; for f; do mkdir -p "i/usr/lib/modules/${f%/*}"; : >"i/usr/lib/modules/$f"; done
 >   (cd i && find . | cpio --quiet -o -H newc | gzip >../m/boot/mine); checks --initrd /boot/mine | grep -E -A1 '^initrd|^drivers| fails  |^exit'; }
 $ initrd
 | initrd       ok      /boot/mine: restores by itself: pkram is inside
