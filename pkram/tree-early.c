@@ -100,7 +100,7 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	if (lo > from)
 		bytes = e->part.bytes;
 	else
-		bytes = hi == to ? e->bounce[worker] : e->spare;
+		bytes = hi == to ? e->bounce + worker * PKRAM_WINDOW : e->spare;
 	r = copy_part(run->img, lo, hi, bytes + (lo - from));
 	if (r <= 0)
 		return r;
@@ -125,18 +125,14 @@ static int close_kept(void *arg, unsigned int worker, uint64_t i)
 
 static int make_buffers(struct tree_early *e, unsigned int threads)
 {
-	if (e->bounce)
+	if (e->buffers)
 		return 0;
-	e->bounce = calloc(threads, sizeof(*e->bounce));
-	e->held = io_buffer_new(PKRAM_WINDOW);
-	e->spare = io_buffer_new(PKRAM_WINDOW);
-	if (!e->bounce || !e->held || !e->spare)
+	e->buffers = large_buffer_new((threads + 2) * PKRAM_WINDOW);
+	if (!e->buffers)
 		return -ENOMEM;
-	for (e->n_bounce = 0; e->n_bounce < threads; e->n_bounce++) {
-		e->bounce[e->n_bounce] = io_buffer_new(PKRAM_WINDOW);
-		if (!e->bounce[e->n_bounce])
-			return -ENOMEM;
-	}
+	e->held = e->buffers;
+	e->spare = e->held + PKRAM_WINDOW;
+	e->bounce = e->spare + PKRAM_WINDOW;
 	return 0;
 }
 
@@ -189,11 +185,7 @@ void tree_early_end(struct tree_image *img)
 {
 	struct tree_early *e = &img->early;
 
-	for (unsigned int i = 0; i < e->n_bounce; i++)
-		free(e->bounce[i]);
-	free(e->bounce);
-	free(e->held);
-	free(e->spare);
+	free(e->buffers);
 	free(e->pieces);
 	*e = (struct tree_early){ 0 };
 }

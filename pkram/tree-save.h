@@ -178,9 +178,9 @@ struct tree_early {
 		uint8_t *bytes;
 		uint64_t end;
 	} part;
+	uint8_t *buffers;		/* of a window each: */
 	uint8_t *held, *spare;		/* for the last window, and for the one after it */
-	uint8_t **bounce;		/* one per worker */
-	unsigned int n_bounce;
+	uint8_t *bounce;		/* one per worker */
 };
 
 struct tree_link {

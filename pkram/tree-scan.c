@@ -596,7 +596,7 @@ static int slice_new(struct slice *slice, struct tree_image *img)
 	looks->img = img;
 	looks->may_keep = count_keep();
 	looks->v = calloc(LOOKS, sizeof(*looks->v));
-	slice->bytes = malloc(LOOKS * TREE_LOOK_BYTES);
+	slice->bytes = large_buffer_new(LOOKS * TREE_LOOK_BYTES);
 	return looks->v && slice->bytes ? 0 : -ENOMEM;
 }
 

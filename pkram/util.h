@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -131,4 +132,15 @@ static inline void *io_buffer_new(size_t len)
 	void *p;
 
 	return posix_memalign(&p, 4096, len) == 0 ? p : NULL;
+}
+
+/* A large one, of which only the start may be needed: few page faults, if there are huge pages. */
+static inline void *large_buffer_new(size_t len)
+{
+	void *p;
+
+	if (posix_memalign(&p, 2 * MIB, len) != 0)
+		return NULL;
+	(void)!madvise(p, len, MADV_HUGEPAGE);
+	return p;
 }
