@@ -36,7 +36,11 @@ int64_t tree_clock_now(void)
 /* A change that bears this time or a later one is told from what was seen. */
 static int64_t next_time(const struct statx *st)
 {
-	return st->stx_ctime.tv_sec * SECOND_NS + st->stx_ctime.tv_nsec +
+	/* Some filesystems hand out whatever they are told. */
+	const int64_t most = INT64_MAX / SECOND_NS - 4;
+	int64_t sec = MAX(MIN((int64_t)st->stx_ctime.tv_sec, most), -most);
+
+	return sec * SECOND_NS + st->stx_ctime.tv_nsec +
 	       (st->stx_ctime.tv_nsec ? GRAIN_NS : WHOLE_NS);
 }
 

@@ -120,6 +120,10 @@ static void times_of_the_future(void **state)
 	(void)state;
 	st.stx_ctime.tv_sec += 3600;
 	assert_false(tree_clock_recent(tree_clock_now(), &st));
+	st.stx_ctime.tv_sec = INT64_MAX;
+	assert_false(tree_clock_recent(tree_clock_now(), &st));
+	st.stx_ctime.tv_sec = INT64_MIN;
+	assert_false(tree_clock_recent(tree_clock_now(), &st));
 }
 
 static int make_file(void **state)
