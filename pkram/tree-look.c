@@ -26,6 +26,9 @@
 /* Far below the second that a lease holds at least after somebody asked for it to end. */
 #define LEASE_SURE_NS (500 * 1000 * 1000)
 
+/* Two threads' bytes share none. */
+#define CACHE_LINE ((size_t)64)
+
 static int64_t coarse_clock(void)
 {
 	struct timespec now;
@@ -106,10 +109,17 @@ static int find_magic(const struct tree_looks *looks, struct tree_look *l)
 	return 0;
 }
 
-static int read_content(struct tree_look *l)
+/* Side by side: what no look needs is never touched. */
+static uint8_t *take_bytes(struct tree_looks *looks, size_t n)
+{
+	return looks->bytes + atomic_fetch_add(&looks->taken, ALIGN_UP(n, CACHE_LINE));
+}
+
+static int read_content(struct tree_looks *looks, struct tree_look *l)
 {
 	size_t want = (size_t)l->st.stx_size;
 
+	l->bytes = take_bytes(looks, want);
 	for (l->len = 0; l->len < want;) {
 		ssize_t n = pread(l->file.fd, l->bytes + l->len, want - l->len, (off_t)l->len);
 
@@ -174,7 +184,7 @@ static int look_at_data(struct tree_looks *looks, struct tree_look *l)
 	int r;
 
 	if (tree_early_wanted(img) && size <= TREE_LOOK_BYTES && !hugetlb) {
-		r = read_content(l);
+		r = read_content(looks, l);
 		if (r < 0)
 			return r;
 		l->read = true;
@@ -186,15 +196,19 @@ static int look_at_data(struct tree_looks *looks, struct tree_look *l)
 		l->sparse = l->segments.n != 1 || l->segments.s[0].off != 0 ||
 			    l->segments.s[0].end < size;
 	}
-	l->keep = tree_early_wanted(img) && !l->read && !l->sparse && size <= PKRAM_WINDOW &&
+	/* On huge pages, a larger one is lent (tree-fill.c). */
+	l->keep = tree_early_wanted(img) && !l->read && !l->sparse &&
+		  size <= (l->st.stx_blksize < PKRAM_HUGE ? TREE_KEEP_BYTES : PKRAM_WINDOW) &&
 		  take_keep(looks);
 	return 0;
 }
 
-static int read_target(struct tree_look *l)
+static int read_target(struct tree_looks *looks, struct tree_look *l)
 {
-	ssize_t len = readlinkat(l->dirfd, l->name, (char *)l->bytes, EROFS_BLOCK);
+	ssize_t len;
 
+	l->bytes = take_bytes(looks, EROFS_BLOCK);
+	len = readlinkat(l->dirfd, l->name, (char *)l->bytes, EROFS_BLOCK);
 	if (len < 0)
 		return -errno;
 	if (len == 0 || len == EROFS_BLOCK)
@@ -263,7 +277,7 @@ static int look(struct tree_looks *looks, struct tree_look *l)
 	if (l->foreign || img->probe)
 		return 0;
 	if (S_ISLNK(l->st.stx_mode))
-		r = read_target(l);
+		r = read_target(looks, l);
 	if (r == 0)
 		r = tree_attr_get(l);
 	if (r == 0 && S_ISREG(l->st.stx_mode) && l->st.stx_size && l->file.fd >= 0)
@@ -294,7 +308,7 @@ void tree_look_root(struct tree_looks *looks, struct tree_look *l)
 void tree_look_reset(struct tree_look *l)
 {
 	*l = (struct tree_look){
-		.file = { .fd = -1 }, .bytes = l->bytes, .xattrs = l->xattrs, .losses = l->losses,
+		.file = { .fd = -1 }, .xattrs = l->xattrs, .losses = l->losses,
 		.segments = l->segments,
 	};
 	l->xattrs.len = l->losses.len = 0;

@@ -119,8 +119,10 @@ struct tree_segments {
 	size_t n, cap;
 };
 
-/* Content up to this size is read while a file is open for the first look. */
+/* Content up to this size is read while a file is open for the first look ... */
 #define TREE_LOOK_BYTES (16 * KIB)
+/* ... and a file of up to this size stays open until its content is in its place. */
+#define TREE_KEEP_BYTES (16 * MIB)
 
 /* An entry to look at, and what was found. The buffers serve one entry after the other. */
 struct tree_look {
@@ -145,7 +147,7 @@ struct tree_look {
 	struct tree_segments segments;	/* of a regular file that was not read */
 	struct tree_buf xattrs;		/* as they stand in the image */
 	struct tree_buf losses;		/* texts, each with its NUL */
-	uint8_t *bytes;			/* TREE_LOOK_BYTES: content, or a symlink's target */
+	uint8_t *bytes;			/* content, or a symlink's target: among those of all */
 	size_t len;
 };
 
@@ -156,7 +158,9 @@ struct tree_looks {
 	struct tree_image *img;
 	struct tree_look *v;
 	size_t n;
-	size_t ready;			/* looks that have their buffers */
+	size_t ready;			/* looks that were ever used */
+	uint8_t *bytes;			/* of all, TREE_LOOK_BYTES each, taken as they are needed */
+	atomic_size_t taken;
 	struct tree_dev near[NEAR_DEVS]; /* where they are likely to lie */
 	size_t n_near;
 	unsigned int may_keep;

@@ -49,7 +49,6 @@ struct cursor {
 /* Neighbours in a batch: looked at, and emitted while the next ones are. */
 struct slice {
 	struct tree_looks looks;
-	uint8_t *bytes;			/* of the looks */
 	struct cursor from;		/* of no batch: nothing is in it */
 	bool last;			/* of its batch; it may have no entries then */
 };
@@ -387,17 +386,11 @@ static struct tree_entry *next_entry(struct cursor *c)
 	return NULL;
 }
 
-/* Buffers that a small tree does not need are never touched. */
-static struct tree_look *next_look(struct slice *slice)
+static struct tree_look *next_look(struct tree_looks *looks)
 {
-	struct tree_looks *looks = &slice->looks;
-	struct tree_look *l = &looks->v[looks->n];
+	struct tree_look *l = &looks->v[looks->n++];
 
-	if (looks->n == looks->ready) {
-		l->bytes = slice->bytes + looks->n * TREE_LOOK_BYTES;
-		looks->ready++;
-	}
-	looks->n++;
+	looks->ready = MAX(looks->ready, looks->n);
 	tree_look_reset(l);
 	return l;
 }
@@ -420,12 +413,12 @@ static bool fill_slice(struct scan *s, struct slice *slice)
 	if (!s->next.batch)
 		s->next = (struct cursor){ .batch = TAKE_PTR(s->ahead) };
 	slice->from = s->next;
-	looks->n = 0;
+	looks->n = looks->taken = 0;
 	if (!s->next.batch)
 		return false;
 	note_devs(looks);
 	while (looks->n < LOOKS && (e = next_entry(&s->next))) {
-		struct tree_look *l = next_look(slice);
+		struct tree_look *l = next_look(looks);
 
 		l->name = entry_name(s->next.batch, e);
 		l->d_type = e->d_type;
@@ -565,7 +558,7 @@ static int make_up_root(struct scan *s, struct tree_look *l)
 static int scan_root(struct scan *s)
 {
 	struct tree_image *img = s->img;
-	struct tree_look *l = next_look(&s->slices[0]);
+	struct tree_look *l = next_look(&s->slices[0].looks);
 	struct tree_entry e = { 0 };
 	int r;
 
@@ -596,16 +589,18 @@ static int slice_new(struct slice *slice, struct tree_image *img)
 	looks->img = img;
 	looks->may_keep = count_keep();
 	looks->v = calloc(LOOKS, sizeof(*looks->v));
-	slice->bytes = large_buffer_new(LOOKS * TREE_LOOK_BYTES);
-	return looks->v && slice->bytes ? 0 : -ENOMEM;
+	looks->bytes = large_buffer_new(LOOKS * TREE_LOOK_BYTES);
+	return looks->v && looks->bytes ? 0 : -ENOMEM;
 }
 
 static void slice_done(struct slice *slice)
 {
-	for (size_t i = 0; i < slice->looks.ready; i++)
-		tree_look_done(&slice->looks.v[i]);
-	free(slice->looks.v);
-	free(slice->bytes);
+	struct tree_looks *looks = &slice->looks;
+
+	for (size_t i = 0; i < looks->ready; i++)
+		tree_look_done(&looks->v[i]);
+	free(looks->v);
+	free(looks->bytes);
 }
 
 static int scan_new(struct scan *s)

@@ -128,6 +128,92 @@ static void any_cut_gives_the_same(void **state)
 	}
 }
 
+/* What the scan gives: windows of data, until they are @room bytes. */
+struct given {
+	uint8_t *bytes;
+	uint64_t room;
+	bool windows[64];
+};
+
+static int given_room(void *arg, uint64_t size)
+{
+	const struct given *g = arg;
+
+	return size <= g->room;
+}
+
+static int given_put(void *arg, uint64_t index, const void *bytes)
+{
+	struct given *g = arg;
+
+	assert_true((index + 1) * PKRAM_WINDOW <= g->room);
+	assert_false(g->windows[index]);
+	memcpy(g->bytes + index * PKRAM_WINDOW, bytes, PKRAM_WINDOW);
+	g->windows[index] = true;
+	return 0;
+}
+
+/* Scans with a sink, compares what it gave with what a fill gives, and counts the windows. */
+static unsigned int windows_given(struct fixture *f, uint64_t room)
+{
+	const struct tree_scan_options o = { 0 };
+	struct given g = { .room = room };
+	const struct tree_sink sink = { .room = given_room, .put = given_put, .arg = &g };
+	_cleanup_free_ uint8_t *bytes = NULL;
+	struct tree_image_info info;
+	struct tree_image *img;
+	unsigned int n = 0;
+	bool live;
+
+	g.bytes = malloc(room);
+	assert_int_equal(tree_image_new(f->ctx, f->src, &o, &img), 0);
+	assert_int_equal(tree_image_scan(img, &sink), 0);
+	tree_image_info(img, &info);
+	bytes = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+	for (uint64_t i = 0; i < ARRAY_SIZE(g.windows); i++) {
+		if (!g.windows[i])
+			continue;
+		assert_true(info.meta_size + (i + 1) * PKRAM_WINDOW <= info.size);
+		assert_memory_equal(g.bytes + i * PKRAM_WINDOW,
+				    bytes + info.meta_size + i * PKRAM_WINDOW, PKRAM_WINDOW);
+		n++;
+	}
+	assert_int_equal(tree_image_finish(img, &live), 0);
+	tree_image_free(img);
+	free(g.bytes);
+	return n;
+}
+
+static void windows_come_early(void **state)
+{
+	static const uint64_t sizes[] = {
+		TREE_LOOK_BYTES, TREE_LOOK_BYTES + 1, PKRAM_WINDOW, PKRAM_WINDOW + 1, 3000000, 7,
+	};
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+	uint64_t data = 0;
+	char name[16];
+
+	for (unsigned int i = 0; i < 1200; i++) {
+		uint64_t size = i % 300 < ARRAY_SIZE(sizes) ? sizes[i % 300] :
+							      fixture_random(18000);
+
+		snprintf(name, sizeof(name), "%04u", i);
+		make_file(dir, name, size, 0644);
+		data += ALIGN_UP(size, (uint64_t)TREE_BLOCK);
+	}
+	assert_true(data < 64 * PKRAM_WINDOW);
+	assert_int_equal(windows_given(f, 64 * PKRAM_WINDOW), data / PKRAM_WINDOW);
+	assert_int_equal(windows_given(f, 0), 0);
+	/* Windows with a part of what is not read early come later. */
+	make_sparse(dir, "0500-sparse", 3 * MIB, 5);
+	make_file(dir, "0700-large", TREE_KEEP_BYTES + 1, 0644);
+	assert_in_range(windows_given(f, 64 * PKRAM_WINDOW), data / PKRAM_WINDOW - 6,
+			data / PKRAM_WINDOW - 1);
+	close(dir);
+}
+
 static void single_file(void **state)
 {
 	struct fixture *f = *state;
@@ -387,6 +473,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_type_is_carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_cut_gives_the_same, setup, teardown),
+		cmocka_unit_test_setup_teardown(windows_come_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(single_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(few_descriptors_serve_any_depth, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_leave_no_trace, setup, teardown),
