@@ -59,7 +59,8 @@ value() {
 
 # Phases in order; what is there must be there; the sum is what the host has seen.
 check_report() {
-	[[ $(value clock) == "$CLOCK" ]] || fail "the clock is $(value clock), not $CLOCK"
+	[[ $(value clock) == "$CLOCK" ]] || fail "the clock is $(value clock), not $CLOCK" \
+		"($(cat /sys/devices/system/clocksource/*/available_clocksource); $(dmesg | grep -i tsc))"
 	[[ $(value state) == arrived ]] || fail "the jump is $(value state)"
 	[[ $(sed -n 's/^ *"phase": "\(.*\)",/\1/p' "$OUTPUT" | uniq | tr '\n' ' ') == \
 		"save stage down boot wait restore wait restore " ]] ||
