@@ -403,16 +403,11 @@ static int check_unleased(struct tree_image *img)
 	_cleanup_free_ struct unleased *u = NULL;
 	_cleanup_free_ struct machine_file *files = NULL;
 	struct unleased_scan scan = { .img = img };
+	size_t n = 0;
 	int r;
 
 	if (img->n_unleased == 0)
 		return 0;
-	if (geteuid() != 0)
-		pkram_log_warning(
-			img->ctx,
-			"%s: of %zu file%s only root can tell whether other users write to %s",
-			img->path, img->n_unleased, plural(img->n_unleased),
-			img->n_unleased == 1 ? "it" : "them");
 	u = calloc(img->n_unleased, sizeof(*u));
 	files = calloc(img->n_unleased, sizeof(*files));
 	if (!u || !files)
@@ -424,10 +419,19 @@ static int check_unleased(struct tree_image *img)
 		u[i].source = img->unleased[i];
 	}
 	qsort(u, img->n_unleased, sizeof(*u), compare_unleased);
+	/* One that was opened twice was noted twice. */
 	for (size_t i = 0; i < img->n_unleased; i++)
+		if (!n || u[i].source != u[n - 1].source)
+			u[n++] = u[i];
+	for (size_t i = 0; i < n; i++)
 		files[i] = u[i].file;
+	if (geteuid() != 0)
+		pkram_log_warning(
+			img->ctx,
+			"%s: of %zu file%s only root can tell whether other users write to %s",
+			img->path, n, plural(n), n == 1 ? "it" : "them");
 	scan.files = u;
-	r = machine_files_writers(img->ctx, files, img->n_unleased, unleased_writer, &scan);
+	r = machine_files_writers(img->ctx, files, n, unleased_writer, &scan);
 	return MIN(r, 0);
 }
 
