@@ -200,8 +200,9 @@ static int yield_one(struct store *s, const char *name, store_yield_fn yield, vo
 	return 0;
 }
 
-/* @own: bytes that the writers have already. */
-static int log_no_space(struct store *s, const char *name, uint64_t need, uint64_t own)
+/* @least: "at least " where more may come; @own: bytes that the writers have already. */
+static int log_no_space(struct store *s, const char *name, const char *least, uint64_t need,
+			uint64_t own)
 {
 	uint64_t free_bytes = own, old_bytes = 0;
 	struct spans gaps = {};
@@ -220,8 +221,8 @@ static int log_no_space(struct store *s, const char *name, uint64_t need, uint64
 		old_bytes += catalog_space(&s->catalog, le64toh(row->id));
 	}
 	return log_error_errno(s->ctx, -ENOSPC,
-		"%s: no room for %s: needs %ju bytes, %ju are free, %zu old node%s hold%s %ju; "
-		"%suse a larger region", s->region->spec, name, (uintmax_t)need,
+		"%s: no room for %s: needs %s%ju bytes, %ju are free, %zu old node%s hold%s %ju; "
+		"%suse a larger region", s->region->spec, name, least, (uintmax_t)need,
 		(uintmax_t)free_bytes, nodes, plural(nodes), nodes == 1 ? "s" : "",
 		(uintmax_t)old_bytes,
 		need > free_bytes && need - free_bytes > old_bytes ? "" :
@@ -262,7 +263,7 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 	for (size_t i = 0; i < n; i++)
 		own += spans_total(&needs[i].writer->early);
 	if (k == -ENOSPC)
-		return log_no_space(s, n == 1 ? needs[0].writer->name : "this set of nodes",
+		return log_no_space(s, n == 1 ? needs[0].writer->name : "this set of nodes", "",
 				    needs_total(needs, n), own);
 	for (size_t i = 0; i < n && k >= 0; i++) {
 		struct store_writer *w = needs[i].writer;
@@ -396,7 +397,7 @@ static int grow_locked(struct store *s, struct store_writer *w, uint64_t size, u
 			k = grow_try(s, w, ALIGN_UP(size, (uint64_t)PKRAM_BLOCK));
 	}
 	if (k == -ENOSPC && yield)
-		log_no_space(s, w->name, size, spans_total(&w->extents));
+		log_no_space(s, w->name, "at least ", size, spans_total(&w->extents));
 	if (k < 0)
 		return k;
 	HOOK("reserve");
@@ -446,7 +447,7 @@ int writer_settle(struct store *s, struct store_writer *w)
 			k = take_blocks(&gaps, w, length);
 		spans_done(&gaps);
 		if (k == -ENOSPC)
-			log_no_space(s, w->name, length * 2, 0);
+			log_no_space(s, w->name, "", length * 2, 0);
 		if (k < 0)
 			return k;
 	}
