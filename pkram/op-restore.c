@@ -144,7 +144,7 @@ static bool is_there(const char *outer, const char *path)
 }
 
 /* What was a part of the tree around it, which is as new, is there by now. */
-static bool came_with_outer(struct restore *r, const struct restore_tree *t)
+static bool came_with_outer(struct restore *r, struct restore_tree *t)
 {
 	uint64_t generation = store_reader_node(t->reader)->generation;
 
@@ -160,6 +160,7 @@ static bool came_with_outer(struct restore *r, const struct restore_tree *t)
 		pkram_log_info(r->region->ctx, "%s: left alone: it came with %s",
 			       store_reader_node(t->reader)->name,
 			       store_reader_node(outer->reader)->name);
+		t->came_with = outer;
 		return true;
 	}
 	return false;
@@ -177,7 +178,9 @@ static int appear(struct restore *r, struct restore_tree *t)
 	r->nodes++;
 	r->files += info.inodes - t->left_out;
 	r->mounted |= tree_place_mounts(t->place);
-	op_huge_add(&r->huge, t->view, t->place, t->target);
+	/* Of a tree that lacks files, nobody knows how much was written. */
+	if (!t->left_out)
+		op_huge_add(&r->huge, t->view, t->place, t->target);
 	return 0;
 }
 
@@ -218,11 +221,13 @@ static int mark_restored(struct restore *r)
 	if (!done)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n; i++) {
-		const struct restore_tree *t = &r->trees[i];
+		const struct restore_tree *t = &r->trees[i], *as = t->came_with ? t->came_with : t;
 
-		if (t->appeared && !t->left_out)
-			done[n++] = (struct store_restored){ .reader = t->reader, .end = t->built,
-							     .took = t->built - t->began };
+		if (as->appeared && !as->left_out)
+			done[n++] = (struct store_restored){
+				.reader = t->reader, .end = as->built,
+				.took = as == t ? t->built - t->began : 0,
+			};
 	}
 	return n ? store_mark_restored(r->region->store, done, n, r->region->boot_id) : 0;
 }

@@ -76,6 +76,16 @@ static int look(struct tree_place *p, enum target_state *ret)
 	return 0;
 }
 
+static const char *why_taken(const struct tree_place *p)
+{
+	struct stat st = { 0 };
+
+	(void)!fstatat(p->parent_fd, p->name, &st, AT_SYMLINK_NOFOLLOW);
+	if (S_ISLNK(st.st_mode))
+		return "is a symbolic link";
+	return p->single || !S_ISDIR(st.st_mode) ? "is there already" : "is not empty";
+}
+
 /* Whether the tree may take the target's place: asked at first, and again when it appears. */
 static int check_target(struct tree_place *p, enum target_state *ret)
 {
@@ -87,7 +97,7 @@ static int check_target(struct tree_place *p, enum target_state *ret)
 	if (!p->force) {
 		pkram_log_error(p->ctx, "%s: %s; --force puts the restored one in its place, --to "
 				"restores elsewhere", p->target,
-				p->single ? "is there already" : "is not empty");
+				why_taken(p));
 		return -EEXIST;
 	}
 	fd = openat(p->parent_fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -313,6 +323,7 @@ static int check_room(struct tree_place *p, const struct tree_place_options *o)
 {
 	struct tree_room need = {
 		.target = p->target, .bytes = o->need_bytes, .inodes = o->need_inodes,
+		.fresh = !p->work,
 	};
 
 	if (o->huge_holes && gives_huge(p))

@@ -79,6 +79,14 @@ static int check_pool(struct pkram_ctx *ctx, uint64_t page_size, const struct tr
 	return 0;
 }
 
+static const char *remedy(const struct tree_room *need, const struct statfs *fs, const char *fresh,
+			  const char *mounted)
+{
+	if (fs->f_type != TMPFS_MAGIC)
+		return "make room or use --to";
+	return need->fresh ? fresh : mounted;
+}
+
 static int check_inodes(struct pkram_ctx *ctx, const struct statfs *fs,
 			const struct tree_room *need)
 {
@@ -88,8 +96,8 @@ static int check_inodes(struct pkram_ctx *ctx, const struct statfs *fs,
 	pkram_log_error(ctx,
 			"%s: the tree needs %" PRIu64 " inodes, its filesystem has %" PRIu64 "; %s",
 			need->target, need->inodes, (uint64_t)fs->f_ffree,
-			fs->f_type == TMPFS_MAGIC ? "mount -o remount,nr_inodes=... allows more"
-						  : "make room or use --to");
+			remedy(need, fs, "--mount=nr_inodes=... allows more",
+			       "mount -o remount,nr_inodes=... allows more"));
 	return -ENOSPC;
 }
 
@@ -110,8 +118,8 @@ int tree_room_check(struct pkram_ctx *ctx, int fd, const struct tree_room *need)
 		left = UINT64_MAX;
 	if (fs.f_blocks && need->bytes > left)
 		return too_small(ctx, need, need->bytes, left, "its filesystem",
-				 tmpfs ? "mount -o remount,size=... enlarges it" :
-					 "make room or use --to");
+				 remedy(need, &fs, "--mount=size=... makes it larger",
+					"mount -o remount,size=... enlarges it"));
 	r = check_inodes(ctx, &fs, need);
 	if (r < 0)
 		return r;

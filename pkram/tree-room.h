@@ -10,6 +10,7 @@ struct tree_room {
 	const char *target;	/* for messages */
 	uint64_t bytes, inodes;	/* that are needed */
 	uint64_t holes;		/* of the bytes: holes that huge pages fill */
+	bool fresh;		/* its filesystem is being made: nobody can change it yet */
 };
 
 /* Page size of the hugetlbfs that fd lies on, else 0. */

@@ -52,7 +52,9 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 	r = take_mount(cmd);
 	if (r)
 		return r;
-	r = open_region(cmd, &region);
+	/* From a copy on a disk that is read only, too: that it was restored is noted nowhere then. */
+	r = opt.flags & PKRAM_RESTORE_ONCE ? open_region(cmd, &region) :
+					     open_region_to_look(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
 	r = copy_restore(cmd, region, (const char *const *)argv, (size_t)argc, &opt);

@@ -81,6 +81,41 @@ $ pkram restore -q $PWD/single
 [1]
 $ pkram restore -q --force $PWD/single
 
+What is there is called what it is.
+
+$ ln -s m link; mkdir x; echo 1 >x/1; pkram save -q -n x x; rm -r x; ln -s m x; pkram restore x
+! pkram: DIR/x: is a symbolic link; --force puts the restored one in its place, --to restores elsewhere
+[1]
+$ rm x link; touch x; pkram restore x
+! pkram: DIR/x: is there already; --force puts the restored one in its place, --to restores elsewhere
+[1]
+$ rm x; pkram rm x
+
+A tree that comes with the one around it is restored, too.
+
+$ mkdir -p out/in; echo 1 >out/1; echo 2 >out/in/2; pkram save -q out out/in; rm -r out
+$ pkram restore --once $PWD/out $PWD/out/in
+! pkram: DIR/out/in: left alone: it came with DIR/out
+! pkram: restored 1 node: 4 files, 8.0 KiB in T s, RATE
+$ pkram restore --once $PWD/out $PWD/out/in
+! pkram: DIR/out: restored in this boot already
+! pkram: DIR/out/in: restored in this boot already
+! pkram: nothing to restore
+[3]
+$ pkram ls -n -o name,state | tr -s ' ' | grep out
+| DIR/out restored
+| DIR/out/in restored
+$ pkram rm $PWD/out $PWD/out/in
+
+From a region that can only be read, without a note of it.
+
+$ mkdir y ro; echo 1 >y/1; pkram save -q -n y y; mount -t tmpfs none ro; cp region ro/; mount -o remount,ro ro
+$ rm -r y; pkram restore -q -r ro/region y; cat y/1; pkram restore --once -r ro/region --to z y
+| 1
+! pkram: DIR/ro/region: cannot open for writing: Read-only file system
+[1]
+$ umount ro; rm -r y ro; pkram rm y
+
 A mount comes back as one, with its options.
 
 $ mkdir m; mount -t tmpfs -o size=3M,nosuid,nodev,noexec,mode=1770 none m; echo x >m/x; pkram save -q m
@@ -118,6 +153,14 @@ $ pkram restore --to m large
 [1]
 $ find m; umount m
 | m
+$ mount -t tmpfs -o size=9M none m; cp large m/f; pkram save -q -n mounted m; umount m
+$ pkram restore --mount=size=3M mounted
+! pkram: DIR/m: the tree needs 5.0 MiB, its filesystem has 3.0 MiB; --mount=size=... makes it larger
+[1]
+$ pkram restore --mount=nr_inodes=1 mounted
+! pkram: DIR/m: the tree needs 2 inodes, its filesystem has 0; --mount=nr_inodes=... allows more
+[1]
+$ pkram rm mounted
 
 Damage: nothing appears; what is intact is salvaged.
 
