@@ -13,16 +13,19 @@ struct init {
 	bool known;	/* what is written over was recognised, and said */
 };
 
-static void join_names(const struct store_node *nodes, size_t n, char *buf, size_t size)
+/* Returns how many there are; one that is being written has no name yet. */
+static size_t join_names(const struct store_node *nodes, size_t n, char *buf, size_t size)
 {
-	size_t at = 0, shown = MIN(n, (size_t)4);
+	size_t at = 0, named = 0;
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < shown && at < size; i++)
-		at += (size_t)snprintf(buf + at, size - at, "%s%.60s", i ? ", " : "",
-				       nodes[i].name);
-	if (shown < n && at < size)
-		snprintf(buf + at, size - at, ", ...");
+	for (size_t i = 0; i < n; i++) {
+		if (!*nodes[i].name || named++ > 4 || at >= size)
+			continue;
+		at += (size_t)snprintf(buf + at, size - at, "%s%.60s", named > 1 ? ", " : "",
+				       named > 4 ? "..." : nodes[i].name);
+	}
+	return named;
 }
 
 /* What the old container is, for people; its nodes where they can be read. */
@@ -30,18 +33,18 @@ static int describe_container(struct store *s, char *buf, size_t size)
 {
 	struct store_node *nodes = NULL;
 	char names[320] = "";
-	size_t n = 0;
+	size_t n = 0, named;
 	int k;
 
 	k = store_nodes(s, &nodes, &n);
 	if (k < 0)
 		return k;
-	join_names(nodes, n, names, sizeof(names));
+	named = join_names(nodes, n, names, sizeof(names));
 	for (size_t i = 0; i < n; i++)
 		store_node_done(&nodes[i]);
 	free(nodes);
-	snprintf(buf, size, "a container with %zu node%s%s%s", n, plural(n), n ? ": " : "",
-		 names);
+	snprintf(buf, size, "a container with %zu node%s%s%s", named, plural(named),
+		 named ? ": " : "", names);
 	return 0;
 }
 
