@@ -140,7 +140,7 @@ int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
 struct pkram_region *pkram_region_close(struct pkram_region *region);
 
 enum pkram_init_flags {
-	PKRAM_INIT_FORCE = 1 << 0,	/* write over what was recognised */
+	PKRAM_INIT_FORCE = 1 << 0,	/* write over what was found */
 };
 
 /**

@@ -2,8 +2,10 @@
 /*
  * Making a container: refuses what is recognised, says what it found, and only then writes.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "machine.h"
 #include "op.h"
@@ -103,6 +105,55 @@ static int check_signature(struct region *r, struct init *init)
 static bool all_zero(const uint8_t *p, size_t n)
 {
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
+
+/* The next data at or behind @at; -ENXIO: only holes. A filesystem that cannot tell has no holes. */
+static int64_t find_data(int fd, int64_t at)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+
+	return data >= 0 ? data : errno == EINVAL ? at : -errno;
+}
+
+/* Whether any byte of a file is not zero. */
+static int file_has_content(int fd)
+{
+	_cleanup_free_ uint8_t *buf = io_buffer_new(MIB);
+	int64_t at = 0;
+
+	if (!buf)
+		return -ENOMEM;
+	while ((at = find_data(fd, at)) >= 0) {
+		ssize_t n = pread(fd, buf, MIB, (off_t)at);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return 0;
+		if (n > 0 && !all_zero(buf, (size_t)n))
+			return 1;
+		at += MAX(n, 0);
+	}
+	return at == -ENXIO ? 0 : (int)at;
+}
+
+/* Unlike reserved memory, somebody's file holds nothing by chance. */
+static int check_file(struct pkram_ctx *ctx, const char *path, struct init *init)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int k = fd < 0 ? -errno : file_has_content(fd);
+
+	if (k < 0)
+		return log_error_errno(ctx, k, "%s: cannot be looked at: %m", path);
+	if (k == 0)
+		return 0;
+	init->known = true;
+	if (!init->force)
+		return log_error_errno(ctx, -EEXIST,
+				       "%s: is not zero, and nothing known; 'pkram init --force' "
+				       "writes over it", path);
+	pkram_log_warning(ctx, "%s: writing over what is in it, which is nothing known", path);
+	return 0;
 }
 
 /* Reserved memory holds whatever was there before: worth a line, not a refusal. */
@@ -214,6 +265,8 @@ static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spe
 	/* Less than a block holds no signature. */
 	if (st.st_size >= (off_t)PKRAM_BLOCK)
 		k = check_content(ctx, spec, init);
+	if (k >= 0 && exists && !init->known)
+		k = check_file(ctx, path, init);
 	if (k < 0)
 		return k;
 	size = size ? size : ALIGN_DOWN((uint64_t)st.st_size, (uint64_t)PKRAM_BLOCK);

@@ -16,7 +16,8 @@ $ second -r file:copy ls -n -o name,state | tr -s ' '
 $ head -c 32M /dev/urandom >region; cp region before; second import copy
 ! pkram: file:DIR/region: no container here; 'pkram init' makes one
 [1]
-$ cmp region before; second init -q; second import copy
+$ cmp region before; second init -q --force; second import copy
+! pkram: warning: DIR/region: writing over what is in it, which is nothing known
 ! pkram: 2 nodes were saved by an earlier boot: 'pkram restore --stale' and 'pkram get --stale' serve them
 ! pkram: imported 2 nodes: 2 files, 12.0 KiB in T s, RATE
 $ second restore --to to

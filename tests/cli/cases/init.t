@@ -58,14 +58,22 @@ $ truncate -s 16M labels; printf 'NAMESPACE_INDEX\0' | dd of=labels bs=1 seek=$(
 $ pkram init file:labels
 ! pkram: file:DIR/labels: holds NVDIMM namespace labels (ramdax); 'pkram init --force' writes over it
 [1]
-$ head -c 5000 /dev/urandom >tiny && pkram init file:tiny; stat -c %s tiny
+$ head -c 5000 /dev/zero >tiny && pkram init file:tiny; stat -c %s tiny
 | 5000
 ! pkram: tiny: 4096 bytes are too few for a container; it needs 8388608
 $ pkram init --force file:image
 ! pkram: warning: file:DIR/image: writing over swap
 ! pkram: made an empty container in file:DIR/image: 16.0 MiB, 11.0 MiB of it for nodes
-$ head -c 16M /dev/urandom >noise && pkram init file:noise
-! pkram: file:DIR/noise: is not zero and nothing known; written over, as is normal for reserved memory
+$ truncate -s 16M text && echo 'dear diary' | dd of=text bs=1 seek=9M conv=notrunc status=none; sha256sum text >sum
+$ pkram init file:text
+! pkram: text: is not zero, and nothing known; 'pkram init --force' writes over it
+[1]
+$ echo short >short; pkram init --size 8M file:short; cat short; sha256sum -c sum
+| short
+| text: OK
+! pkram: short: is not zero, and nothing known; 'pkram init --force' writes over it
+$ head -c 16M /dev/urandom >noise && pkram init --force file:noise
+! pkram: warning: noise: writing over what is in it, which is nothing known
 ! pkram: made an empty container in file:DIR/noise: 16.0 MiB, 11.0 MiB of it for nodes
 $ pkram -r file:noise ls
 ! pkram: no nodes in file:DIR/noise

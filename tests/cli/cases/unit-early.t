@@ -67,7 +67,7 @@ $ mkdir root/etc; echo x /mnt ext4 rw 0 0 >root/etc/fstab; second unit early roo
 ! pkram: b: early = yes is for paths on the root filesystem: /mnt/b lies on the one of /mnt, which is mounted later; it is restored when that is there
 [3]
 $ rm root/etc/fstab; mkdir elsewhere; ln -s ../elsewhere root/mnt/a; second unit early root
-! pkram: root/mnt/a: is not empty; --force puts the restored one in its place, --to restores elsewhere
+! pkram: root/mnt/a: is a symbolic link; --force puts the restored one in its place, --to restores elsewhere
 ! pkram: a: not restored early: pkram@a.service tries it again
 ! pkram: b: early = yes is for paths that are a tmpfs of their own: its service restores it
 [1]
