@@ -165,7 +165,10 @@ static bool try_again(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	return errno == EINTR || (errno == EAGAIN && poll(&p, 1, -1) >= 0);
+	if (errno == EAGAIN && poll(&p, 1, -1) >= 0)
+		return true;
+	/* Of poll(), too: it is not restarted behind any handler. */
+	return errno == EINTR;
 }
 
 static ssize_t read_some(int fd, void *buf, size_t len)

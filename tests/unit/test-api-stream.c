@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
 static void test_sizes(void **state)
 {
@@ -125,6 +127,41 @@ static void test_misuse(void **state)
 	assert_int_equal(holds(f->region, "x", 0, 0), -ENOENT);
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* A descriptor that does not block is waited for, whatever signals come meanwhile. */
+static void test_signals_while_waiting(void **state)
+{
+	const struct itimerval often = { .it_interval.tv_usec = 2000, .it_value.tv_usec = 2000 };
+	const struct itimerval never = { 0 };
+	struct sigaction sa = { .sa_handler = nothing, .sa_flags = SA_RESTART }, old;
+	struct fixture *f = *state;
+	struct pkram_stream *s;
+	int ends[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+	pid = fork();
+	if (pid == 0) {
+		usleep(100000);
+		_exit(write(ends[1], "late", 4) == 4 ? 0 : 1);
+	}
+	close(ends[1]);
+	assert_int_equal(sigaction(SIGALRM, &sa, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(pkram_prepare_save(f->region, "late", 0, &s), 0);
+	assert_int_equal(pkram_write_from_fd(s, ends[0]), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+	assert_int_equal(pkram_finish_save(s), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(ends[0]);
+}
+
 /* A stream with a gap is never committed, whatever its user overlooks. */
 static void test_failed_stream(void **state)
 {
@@ -218,6 +255,7 @@ int main(void)
 		TEST(test_descriptors),
 		TEST(test_discard),
 		TEST(test_misuse),
+		TEST(test_signals_while_waiting),
 		TEST(test_failed_stream),
 		TEST(test_busy),
 		TEST(test_threads),
