@@ -2,7 +2,7 @@
 /*
  * file: a region in an ordinary file, mapped. It does not survive a jump; it is for tests and for
  * trying things out. Its blocks are allocated up front, because a store into a mapped hole of a
- * full file system is a SIGBUS.
+ * full file system is a SIGBUS; one with holes is not mapped.
  */
 #include "region.h"
 

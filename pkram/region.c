@@ -120,6 +120,9 @@ int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct 
 				by_type->scheme, path);
 		return -EINVAL;
 	}
+	/* A copy, most likely: a store into a mapped hole of a full filesystem kills. */
+	if (by_type == &region_ops_file && (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size)
+		by_type = &region_ops_file_io;
 	r = canonical_path(ctx, path, &st, &canonical);
 	if (r < 0)
 		return r;

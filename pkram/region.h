@@ -43,7 +43,7 @@ struct region {
 extern const struct region_ops region_ops_devdax, region_ops_pmem, region_ops_file;
 /*
  * The same files, but not mapped, for copies on a disk, whose free space may be holes: a full disk
- * and a bad sector are errors there, and no SIGBUS. By region_new() alone.
+ * and a bad sector are errors there, and no SIGBUS. By region_new(), and for files with holes.
  */
 extern const struct region_ops region_ops_file_io;
 

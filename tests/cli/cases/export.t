@@ -142,6 +142,30 @@ $ pkram -r file:r init -q --force; pkram -r file:r export no; pkram -r file:r im
 ! pkram: file:DIR/r: has no nodes
 ! pkram: r: is the region itself: name a file of 'pkram export'
 [1]
+
+A copy has holes: where its filesystem is full, that is an error and no more.
+
+$ pkram init -q --size 16M file:s; echo 1 | pkram put -q -r file:s one; mkdir tight; mount -t tmpfs -o size=20M none tight
+$ pkram -r file:s export -q tight/e; head -c 20M /dev/zero 2>/dev/null >tight/hog; head -c 1M /dev/urandom >more
+$ pkram -r file:tight/e put x <more
+! pkram: DIR/tight/e: cannot write at byte 6291456: No space left on device
+! pkram: DIR/tight/e: cannot write at byte 8388608: No space left on device
+! pkram: warning: file:DIR/tight/e: cannot erase an old node's block at 0x800000
+! pkram: DIR/tight/e: cannot write at byte 6270976: No space left on device
+! pkram: warning: file:DIR/tight/e: cannot erase an old node's block at 0x5fb000
+[1]
+$ pkram -r file:tight/e save -n x more
+! pkram: DIR/tight/e: cannot write at byte 4202496: No space left on device
+! pkram: DIR/tight/e: cannot write at byte 5251072: No space left on device
+! pkram: warning: file:DIR/tight/e: cannot erase an old node's block at 0x502000
+! pkram: DIR/tight/e: cannot write at byte 9412608: No space left on device
+! pkram: warning: file:DIR/tight/e: cannot erase an old node's block at 0x8fa000
+[1]
+$ pkram -r file:tight/e verify -q; pkram -r file:tight/e ls -n -o name; umount tight
+| one
+
+What is damaged is not copied.
+
 $ poke region flip data:stream+1900000; pkram export damaged; ls damaged*
 ! pkram: stream: damaged: 940319 bytes at 1048576 (region offset 0x1300000)
 ! ls: cannot access 'damaged*': No such file or directory
