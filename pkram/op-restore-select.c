@@ -193,6 +193,13 @@ static void nest(struct restore_tree *t, const struct restore_tree *around)
 		t->trusted = len;
 }
 
+static void leave_out(struct restore *r, size_t i)
+{
+	restore_tree_done(&r->trees[i]);
+	memmove(&r->trees[i], &r->trees[i + 1], (r->n - i - 1) * sizeof(*r->trees));
+	r->n--;
+}
+
 /* Of two trees for one place the newer one is meant, unless both were asked for by name. */
 static int leave_older(struct restore *r, size_t i)
 {
@@ -206,9 +213,7 @@ static int leave_older(struct restore *r, size_t i)
 			r->trees[i].target);
 	pkram_log_info(r->region->ctx, "%s: left alone: %s has the same path and is newer",
 		       store_reader_node(r->trees[old].reader)->name, old == i ? a->name : b->name);
-	restore_tree_done(&r->trees[old]);
-	memmove(&r->trees[old], &r->trees[old + 1], (r->n - old - 1) * sizeof(*r->trees));
-	r->n--;
+	leave_out(r, old);
 	return 0;
 }
 
@@ -234,11 +239,18 @@ static int order_targets(struct restore *r)
 
 int restore_targets(struct restore *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n;) {
 		int k = choose_target(r, &r->trees[i]);
 
+		/* The others do not wait for what can go nowhere. */
+		if (k == -EBADMSG && !r->named) {
+			leave_out(r, i);
+			r->missing = true;
+			continue;
+		}
 		if (k < 0)
 			return k;
+		i++;
 	}
 	return order_targets(r);
 }

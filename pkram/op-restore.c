@@ -56,8 +56,9 @@ static int open_place(struct restore *r, struct restore_tree *t)
 	const struct store_node *n = store_reader_node(t->reader);
 	struct tree_view_info info;
 	struct tree_place_options o = {
-		.force = r->flags & PKRAM_RESTORE_FORCE, .mount = r->flags & PKRAM_RESTORE_MOUNT,
-		.single = n->single, .trusted = t->trusted, .fs_type = n->fs_type,
+		.force = r->flags & PKRAM_RESTORE_FORCE || t->replaces, .mount = r->flags & PKRAM_RESTORE_MOUNT,
+		.single = n->single, .trusted = t->trusted, .keep_times = t->nested,
+		.fs_type = n->fs_type,
 		.mount_options = *n->mount_options ? n->mount_options : NULL,
 		.mount_over = r->mount_options,
 	};
@@ -143,7 +144,7 @@ static bool is_there(const char *outer, const char *path)
 	return entries > 2;
 }
 
-/* What was a part of the tree around it, which is as new, is there by now. */
+/* What was a part of the tree around it, which is as new, is there by now; an older one gives way. */
 static bool came_with_outer(struct restore *r, struct restore_tree *t)
 {
 	uint64_t generation = store_reader_node(t->reader)->generation;
@@ -153,9 +154,10 @@ static bool came_with_outer(struct restore *r, struct restore_tree *t)
 		size_t len = strlen(outer->target);
 
 		if (!outer->appeared || strncmp(t->target, outer->target, len) != 0 ||
-		    t->target[len] != '/' ||
-		    store_reader_node(outer->reader)->generation < generation ||
-		    !is_there(outer->target, t->target + len + 1))
+		    t->target[len] != '/' || !is_there(outer->target, t->target + len + 1))
+			continue;
+		t->replaces = store_reader_node(outer->reader)->generation < generation;
+		if (t->replaces)
 			continue;
 		pkram_log_info(r->region->ctx, "%s: left alone: it came with %s",
 			       store_reader_node(t->reader)->name,

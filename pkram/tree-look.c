@@ -47,9 +47,11 @@ static void lease(const struct tree_image *img, struct tree_look *l)
 	l->writer = lease == LEASE_REFUSED;
 }
 
+/* A single file was named, wherever it is mounted from. */
 static bool mount_root(const struct tree_image *img, const struct tree_look *l)
 {
-	return l->st.stx_attributes & STATX_ATTR_MOUNT_ROOT && !img->opts.cross_mounts;
+	return l->st.stx_attributes & STATX_ATTR_MOUNT_ROOT && !img->opts.cross_mounts &&
+	       !img->single;
 }
 
 static int open_listed_file(const struct tree_image *img, struct tree_look *l)

@@ -43,6 +43,8 @@ struct tree_place {
 	bool huge;		/* its options give files huge pages */
 	bool made_target;
 	bool appeared;
+	/* of the parent, to be set again; not: UTIME_OMIT */
+	struct timespec times[2];
 };
 
 static int look(struct tree_place *p, enum target_state *ret)
@@ -286,6 +288,19 @@ static int open_mount_point(struct tree_place *p, int *ret_fd)
 	return 1;
 }
 
+static int note_times(struct tree_place *p, bool keep)
+{
+	struct stat st;
+
+	if (!keep)
+		return 0;
+	if (fstat(p->parent_fd, &st) < 0)
+		return log_error_errno(p->ctx, -errno, "%s: %m", p->parent);
+	p->times[0] = st.st_atim;
+	p->times[1] = st.st_mtim;
+	return 0;
+}
+
 static int prepare(struct tree_place *p, const struct tree_place_options *o)
 {
 	_cleanup_close_ int mount_point = -1;
@@ -293,6 +308,8 @@ static int prepare(struct tree_place *p, const struct tree_place_options *o)
 	int r;
 
 	r = open_parent(p, o->trusted);
+	if (r == 0)
+		r = note_times(p, o->keep_times);
 	if (r == 0)
 		r = check_target(p, &state);
 	if (r < 0)
@@ -344,6 +361,7 @@ int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_
 	*p = (struct tree_place){
 		.ctx = ctx, .force = o->force, .single = o->single,
 		.parent_fd = -1, .dirfd = -1, .work_fd = -1, .mount_fd = -1,
+		.times = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } },
 	};
 	r = split_target(p, target);
 	if (r == 0)
@@ -558,5 +576,8 @@ int tree_place_appear(struct tree_place *p)
 
 	if (r < 0)
 		return r;
-	return p->work ? appear_renamed(p, state) : appear_mounted(p, state);
+	r = p->work ? appear_renamed(p, state) : appear_mounted(p, state);
+	if (r == 0 && futimens(p->parent_fd, p->times) < 0)
+		pkram_log_warning(p->ctx, "%s: cannot set its times again: %m", p->parent);
+	return r;
 }

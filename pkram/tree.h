@@ -181,6 +181,7 @@ struct tree_place_options {
 	bool force;		/* a target that is not empty is exchanged, then removed */
 	bool mount;		/* make a tmpfs with mount_options where none is mounted */
 	bool single;		/* the target is a file */
+	bool keep_times;	/* the directory around it was restored, too */
 	/* Symlinks are followed in that many bytes of the target's path only; 0: up to its last
 	 * name. */
 	size_t trusted;

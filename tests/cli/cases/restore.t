@@ -105,7 +105,26 @@ $ pkram restore --once $PWD/out $PWD/out/in
 $ pkram ls -n -o name,state | tr -s ' ' | grep out
 | DIR/out restored
 | DIR/out/in restored
-$ pkram rm $PWD/out $PWD/out/in
+$ touch -d @981158400 out; pkram save -q out; echo newer >out/in/2; pkram save -q out/in; rm -r out
+$ pkram restore $PWD/out $PWD/out/in; cat out/in/2; stat -c %Y out
+| newer
+| 981158400
+! pkram: restored 2 nodes: 6 files, 12.0 KiB in T s, RATE
+$ mount --bind out/1 out/in/2; pkram save -q out/in/2; umount out/in/2; rm out/in/2; pkram restore -q $PWD/out/in/2; cat out/in/2
+| 1
+$ pkram rm $PWD/out $PWD/out/in $PWD/out/in/2
+
+What can go nowhere does not hold up the others.
+
+$ mkdir z; echo z >z/1; pkram save -q -n z z; pkram get z | pkram put -q --tree ../evil; pkram restore --to to2 ../evil
+! pkram: ../evil: its path has '..': ../evil
+[4]
+$ mkdir r3; cp region r3/; pkram -r file:r3/region rm $(pkram ls -n -o name | grep -v -e evil -e '^z$'); pkram -r file:r3/region restore --to to2
+! pkram: ../evil: its path has '..': ../evil
+! pkram: restored 1 node: 2 files, 4.0 KiB in T s, RATE
+[4]
+$ cat to2$PWD/z/1; rm -r z to2 r3; pkram rm z ../evil
+| z
 
 From a region that can only be read, without a note of it.
 
