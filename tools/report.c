@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,7 +38,11 @@ static struct {
 	int null_fd;
 } reporter = { .end_fd = -1, .null_fd = -1 };
 
-static volatile sig_atomic_t got_signal;
+static atomic_int got_signal;
+static uint64_t signalled_at;	/* on the clock of now_ns(); by the main thread alone */
+
+/* timeout(1) tells a process and then its group: that is one signal. */
+#define SAME_SIGNAL_NS NS_PER_S
 
 static uint64_t now_ns(void)
 {
@@ -196,12 +201,16 @@ static void on_signal(int sig)
 
 	/* The reader must be the one whose read is interrupted. */
 	if (!pthread_equal(pthread_self(), reporter.main_thread)) {
-		struct sigaction again = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-
-		sigaction(sig, &again, NULL);
 		pthread_kill(reporter.main_thread, sig);
 		errno = saved;
 		return;
+	}
+	if (!got_signal) {
+		signalled_at = now_ns();
+	} else if (now_ns() - signalled_at > SAME_SIGNAL_NS) {
+		/* Whoever says it again means it: it is delivered behind this handler. */
+		signal(sig, SIG_DFL);
+		raise(sig);
 	}
 	got_signal = sig;
 	if (reporter.end_fd >= 0)
@@ -213,7 +222,7 @@ static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 
 void catch_signals(int fd)
 {
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND }, old;
+	struct sigaction sa = { .sa_handler = on_signal }, old;
 
 	reporter.main_thread = pthread_self();
 	if (fd >= 0) {
