@@ -397,7 +397,8 @@ static int grow_locked(struct store *s, struct store_writer *w, uint64_t size, u
 			k = grow_try(s, w, ALIGN_UP(size, (uint64_t)PKRAM_BLOCK));
 	}
 	if (k == -ENOSPC && yield)
-		log_no_space(s, w->name, "at least ", size, spans_total(&w->extents));
+		log_no_space(s, w->name, "at least ", size + 2 * block_length(w, size),
+			     spans_total(&w->extents) + 2 * w->block_len);
 	if (k < 0)
 		return k;
 	HOOK("reserve");

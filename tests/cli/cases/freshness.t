@@ -91,11 +91,11 @@ An old node gives way where both do not fit, but not with --keep-old.
 
 $ rm m2/proc/vmcore; head -c 20M /dev/zero | first put -q large
 $ head -c 20M /dev/zero | first put large
-! pkram: file:DIR/region: no room for large: needs at least 7340032 bytes, 7249920 are free, 3 old nodes hold 21020672; remove some with 'pkram rm' or use a larger region
+! pkram: file:DIR/region: no room for large: needs at least 7348224 bytes, 7290880 are free, 3 old nodes hold 21020672; remove some with 'pkram rm' or use a larger region
 [1]
 $ head -c 20M /dev/zero | second put --keep-old large
 ! pkram: warning: large, saved AGE, holds 20979712 bytes that are needed; kept as asked
-! pkram: file:DIR/region: no room for large: needs at least 7340032 bytes, 7249920 are free, 3 old nodes hold 21020672; remove some with 'pkram rm' or use a larger region
+! pkram: file:DIR/region: no room for large: needs at least 7348224 bytes, 7290880 are free, 3 old nodes hold 21020672; remove some with 'pkram rm' or use a larger region
 [1]
 $ head -c 20M /dev/zero | second put large
 ! pkram: large, saved AGE, gave up its space first: both do not fit

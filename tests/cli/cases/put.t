@@ -108,7 +108,7 @@ $ pkram get $'\033[31m\n\xff\\x41'
 No room: figures, and nothing is lost.
 
 $ head -c 40M /dev/zero | pkram put large
-! pkram: file:DIR/region: no room for large: needs at least 28311552 bytes, 28180480 are free, 8 old nodes hold 90112; use a larger region
+! pkram: file:DIR/region: no room for large: needs at least 28319744 bytes, 28221440 are free, 8 old nodes hold 90112; use a larger region
 [1]
 $ pkram get greeting
 | hello
