@@ -92,7 +92,9 @@ static int emit_regular(struct tree_image *img, uint32_t dir, const struct tree_
 	for (size_t i = 0; i < l->segments.n; i++)
 		data += MIN(l->segments.s[i].end, size) - l->segments.s[i].off;
 	img->data += data;
-	note_reserved(img, dir, l, data);
+	/* Of what is being written, blocks and holes are not of one moment. */
+	if (!l->writer)
+		note_reserved(img, dir, l, data);
 
 	bits = tree_holes_chunk_bits(&l->segments, size);
 	chunk = (uint64_t)TREE_BLOCK << bits;
