@@ -176,6 +176,8 @@ $ mount -t tmpfs -o size=9M none m; cp large m/f; pkram save -q -n mounted m; um
 $ pkram restore --mount=size=3M mounted
 ! pkram: DIR/m: the tree needs 5.0 MiB, its filesystem has 3.0 MiB; --mount=size=... makes it larger
 [1]
+$ pkram restore -q --mount=noatime,defaults,diratime mounted && findmnt -no OPTIONS m | grep -o noatime; umount m
+| noatime
 $ pkram restore --mount=nr_inodes=1 mounted
 ! pkram: DIR/m: the tree needs 2 inodes, its filesystem has 0; --mount=nr_inodes=... allows more
 [1]
