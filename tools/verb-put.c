@@ -5,6 +5,7 @@
  */
 #include <nettle/sha2.h>
 #include <nettle/version.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,6 +44,14 @@ static void buffer_free_p(void *p)
 	free(*(void **)p);
 }
 
+/* Whoever gave it to us may have made it one that does not block. */
+static bool wait_for_input(void)
+{
+	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+
 /* Reads standard input to its end through a hash. */
 static int write_hashed(struct pkram_stream *stream, struct sha256_ctx *digest)
 {
@@ -54,7 +63,7 @@ static int write_hashed(struct pkram_stream *stream, struct sha256_ctx *digest)
 		return -ENOMEM;
 	for (;;) {
 		n = read(STDIN_FILENO, piece, PIECE);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_input())))
 			continue;
 		if (n < 0) {
 			r = -errno;

@@ -31,6 +31,8 @@ $ pkram put --expect-bytes 0 none </dev/null
 $ sum=$(echo hello | sha256sum | cut -d' ' -f1)
 $ echo hello | pkram put --expect-sha256 $sum n2
 ! pkram: put n2: 6 bytes in T s, RATE
+$ (sleep 0.2; echo hello) | python3 -c 'import os, sys; os.set_blocking(0, False); os.execvp(sys.argv[1], sys.argv[1:])' \
+> pkram put -q --expect-sha256 $sum n2
 $ echo hello | pkram put --expect-sha256 ${sum^^} --expect-bytes 6 n2
 ! pkram: put n2: 6 bytes in T s, RATE
 $ echo hullo | pkram put --expect-sha256 $sum n2
