@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "machine.h"
+#include "tree-mount.h"
 
 /* Less is copied in a tenth of a second, whatever the pages are. */
 #define WORTH_SAYING (256 * MIB)
@@ -12,7 +13,7 @@ void op_huge_begin(struct pkram_ctx *ctx, const char *mount_options, struct op_h
 {
 	*h = (struct op_huge){
 		.page = machine_tmpfs_huge_page(ctx),
-		.chosen = mount_options && strstr(mount_options, "huge="),
+		.chosen = tree_mount_overridden("huge", mount_options),
 	};
 }
 

@@ -163,7 +163,8 @@ void tree_loss(struct tree_image *img, uint32_t dir, const char *name, const cha
 				path ? path : img->path, what);
 }
 
-const char *tree_differs(const struct tree_image *img, uint32_t source, const struct statx *st)
+/* How a file differs from what was scanned, in words; NULL: in nothing. */
+static const char *differs(const struct tree_image *img, uint32_t source, const struct statx *st)
 {
 	const struct tree_source *s = &img->sources[source];
 	const struct erofs_inode *inode = tree_inode(img, s->nid);
@@ -265,7 +266,7 @@ int tree_file_open(struct tree_image *img, uint32_t source, struct tree_dir_ref 
 		r = tree_statx(fd, "", &st);
 	if (r < 0)
 		return cannot(img, source, r);
-	what = tree_differs(img, source, &st);
+	what = differs(img, source, &st);
 	if (what)
 		tree_not_quiet(img, source, NULL, what);
 	if (st.stx_ino != s->ino || !S_ISREG(st.stx_mode) ||
@@ -293,7 +294,7 @@ void tree_file_close(struct tree_image *img, struct tree_file *file)
 		if (fcntl(file->fd, F_GETLEASE) != F_RDLCK)
 			what = "was opened for writing while it was saved";
 	} else if (tree_statx(file->fd, "", &st) == 0) {
-		what = tree_differs(img, file->source, &st);
+		what = differs(img, file->source, &st);
 	}
 	if (what)
 		tree_not_quiet(img, file->source, tree_file_path(img, file), what);
@@ -334,7 +335,7 @@ static int check_source(struct tree_image *img, uint32_t source, struct tree_dir
 	r = tree_statx(dir->fd, name, &st);
 	if (r < 0)
 		return cannot(img, source, r);
-	what = tree_differs(img, source, &st);
+	what = differs(img, source, &st);
 	if (what)
 		tree_not_quiet(img, source, NULL, what);
 	return 0;

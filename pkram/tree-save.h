@@ -411,8 +411,6 @@ int tree_add_unleased(struct tree_image *img, uint32_t source);
 void tree_not_quiet(struct tree_image *img, uint32_t source, char *path, const char *what);
 /* The same for a file with a writer: names the processes. */
 void tree_has_writer(struct tree_image *img, uint32_t source, char *path, dev_t dev, ino_t ino);
-/* How a file differs from what was scanned, in words; NULL: in nothing. */
-const char *tree_differs(const struct tree_image *img, uint32_t source, const struct statx *st);
 /* Says how many were not named. */
 void tree_named_end(struct tree_image *img);
 /* Names something that the image cannot carry. */
