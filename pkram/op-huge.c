@@ -4,7 +4,6 @@
 #include <inttypes.h>
 
 #include "machine.h"
-#include "tree-mount.h"
 
 /* Less is copied in a tenth of a second, whatever the pages are. */
 #define WORTH_SAYING (256 * MIB)

@@ -107,7 +107,7 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
-/* The next data at or behind @at; -ENXIO: only holes. A filesystem that cannot tell has no holes. */
+/* The next data at or behind @at; -ENXIO: only holes. Who cannot tell has none. */
 static int64_t find_data(int fd, int64_t at)
 {
 	off_t data = lseek(fd, (off_t)at, SEEK_DATA);

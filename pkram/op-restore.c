@@ -56,8 +56,8 @@ static int open_place(struct restore *r, struct restore_tree *t)
 	const struct store_node *n = store_reader_node(t->reader);
 	struct tree_view_info info;
 	struct tree_place_options o = {
-		.force = r->flags & PKRAM_RESTORE_FORCE || t->replaces, .mount = r->flags & PKRAM_RESTORE_MOUNT,
-		.single = n->single, .trusted = t->trusted, .keep_times = t->nested,
+		.force = r->flags & PKRAM_RESTORE_FORCE || t->replaces,
+		.mount = r->flags & PKRAM_RESTORE_MOUNT, .single = n->single, .trusted = t->trusted, .keep_times = t->nested,
 		.fs_type = n->fs_type,
 		.mount_options = *n->mount_options ? n->mount_options : NULL,
 		.mount_over = r->mount_options,
@@ -144,7 +144,7 @@ static bool is_there(const char *outer, const char *path)
 	return entries > 2;
 }
 
-/* What was a part of the tree around it, which is as new, is there by now; an older one gives way. */
+/* What was a part of the tree around it, which is as new, is there by now. */
 static bool came_with_outer(struct restore *r, struct restore_tree *t)
 {
 	uint64_t generation = store_reader_node(t->reader)->generation;
@@ -156,6 +156,7 @@ static bool came_with_outer(struct restore *r, struct restore_tree *t)
 		if (!outer->appeared || strncmp(t->target, outer->target, len) != 0 ||
 		    t->target[len] != '/' || !is_there(outer->target, t->target + len + 1))
 			continue;
+		/* An older part gives way. */
 		t->replaces = store_reader_node(outer->reader)->generation < generation;
 		if (t->replaces)
 			continue;

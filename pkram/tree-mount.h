@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "ctx.h"
+#include "tree.h"
 
 struct tree_mount {
 	char *fs_type;
@@ -27,8 +27,6 @@ int tree_mounts_below(struct pkram_ctx *ctx, int fd);
 int tree_mount_pages(struct pkram_ctx *ctx, int fd, bool *ret_huge, char **ret_point);
 /* The same of one with these options. */
 bool tree_mount_gives_huge(const char *options);
-/* Whether a list of options (may be NULL) sets that of `word`, to whatever value. */
-bool tree_mount_overridden(const char *word, const char *list);
 
 /*
  * A new filesystem that is mounted nowhere, with options as mountinfo has them, where those of

@@ -199,6 +199,8 @@ int tree_place_new(struct pkram_ctx *ctx, const char *target, const struct tree_
  * restore asks; else -EPERM is not logged.
  */
 int tree_mount_check(struct pkram_ctx *ctx, const char *what, const char *options);
+/* Whether a list of options (may be NULL) sets that of `word`, to whatever value. */
+bool tree_mount_overridden(const char *word, const char *list);
 /* Removes what was built and did not appear. NULL is fine. */
 struct tree_place *tree_place_free(struct tree_place *p);
 /* The empty directory to build in. */

@@ -52,7 +52,7 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 	r = take_mount(cmd);
 	if (r)
 		return r;
-	/* From a copy on a disk that is read only, too: that it was restored is noted nowhere then. */
+	/* From a read-only copy, too: that it was restored is noted nowhere then. */
 	r = opt.flags & PKRAM_RESTORE_ONCE ? open_region(cmd, &region) :
 					     open_region_to_look(cmd, &region);
 	if (r < 0)
