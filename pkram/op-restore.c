@@ -57,8 +57,8 @@ static int open_place(struct restore *r, struct restore_tree *t)
 	struct tree_view_info info;
 	struct tree_place_options o = {
 		.force = r->flags & PKRAM_RESTORE_FORCE || t->replaces,
-		.mount = r->flags & PKRAM_RESTORE_MOUNT, .single = n->single, .trusted = t->trusted, .keep_times = t->nested,
-		.fs_type = n->fs_type,
+		.mount = r->flags & PKRAM_RESTORE_MOUNT, .single = n->single,
+		.keep_times = t->nested, .trusted = t->trusted, .fs_type = n->fs_type,
 		.mount_options = *n->mount_options ? n->mount_options : NULL,
 		.mount_over = r->mount_options,
 	};
