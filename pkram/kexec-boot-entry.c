@@ -201,18 +201,12 @@ static int entries_read_dir(struct pkram_ctx *ctx, const char *root, const struc
 {
 	char path[64];
 	struct dirent *d;
-	int fd, r = 0;
 	DIR *dir;
+	int r = 0;
 
 	snprintf(path, sizeof(path), "%s%s", root, at->dir);
-	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
+	if (machine_open_dir(ctx, path, &dir) < 0)
 		return 0;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
 	while (r == 0 && (d = readdir(dir)))
 		r = add_entry(ctx, root, at, d->d_name, programs, all);
 	closedir(dir);

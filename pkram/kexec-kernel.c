@@ -106,18 +106,13 @@ static int scan_boot(struct pkram_ctx *ctx, DIR *dir, char ***versions, size_t *
 int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret)
 {
 	_cleanup_(kexec_versions_free_p) char **versions = NULL;
-	int fd = machine_open(ctx, "/boot", O_RDONLY | O_DIRECTORY), r;
 	size_t n = 0;
 	DIR *dir;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close(fd);
+	r = machine_open_dir(ctx, "/boot", &dir);
+	if (r < 0)
 		return r;
-	}
 	r = scan_boot(ctx, dir, &versions, &n);
 	closedir(dir);
 	if (r < 0)

@@ -288,18 +288,13 @@ static int add_devices(struct pkram_ctx *ctx, const char *dir, const char *prefi
 		       int (*describe)(struct pkram_ctx *, const char *, struct machine_device *),
 		       struct listing *list)
 {
-	int fd = machine_open(ctx, dir, O_RDONLY | O_DIRECTORY), r = 0;
 	struct dirent *e;
 	DIR *d;
+	int r;
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	d = fdopendir(fd);
-	if (!d) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
+	r = machine_open_dir(ctx, dir, &d);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	while (r == 0 && (e = readdir(d))) {
 		_cleanup_free_ char *path = NULL, *real = NULL;
 

@@ -90,18 +90,14 @@ static int read_entry(struct pkram_ctx *ctx, const char *dir, struct machine_ran
 int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret)
 {
 	_cleanup_(machine_ranges_done) struct machine_ranges m = { 0 };
-	int fd = machine_open(ctx, FIRMWARE_MAP, O_RDONLY | O_DIRECTORY), r = 0;
 	struct dirent *e;
 	size_t cap = 0;
 	DIR *d;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = machine_open_dir(ctx, FIRMWARE_MAP, &d);
+	if (r < 0)
+		return r;
 	/* Memory that was unplugged leaves a gap in the numbers. */
 	while (r == 0 && (e = readdir(d)))
 		if (*e->d_name != '.')

@@ -176,17 +176,11 @@ static void load(struct pkram_ctx *ctx, struct kmod *k, const char *name)
 /* The bus makes its devices in the background; reading this file waits for that. */
 void machine_wait_for_devices(struct pkram_ctx *ctx)
 {
-	int fd = machine_open(ctx, "/sys/bus/nd/devices", O_RDONLY | O_DIRECTORY);
 	struct dirent *e;
 	DIR *d;
 
-	if (fd < 0)
+	if (machine_open_dir(ctx, "/sys/bus/nd/devices", &d) < 0)
 		return;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return;
-	}
 	while ((e = readdir(d))) {
 		_cleanup_free_ char *text = NULL;
 		char path[320];

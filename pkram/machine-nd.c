@@ -120,17 +120,14 @@ struct search {
 /* The first device with this prefix that fits. */
 static int find_device(struct pkram_ctx *ctx, const struct search *s, char ret[static 32])
 {
-	int fd = machine_open(ctx, ND_DEVICES, O_RDONLY | O_DIRECTORY), r = -ENOENT;
 	struct dirent *e;
 	DIR *d;
+	int r;
 
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = machine_open_dir(ctx, ND_DEVICES, &d);
+	if (r < 0)
+		return r;
+	r = -ENOENT;
 	while (r < 0 && (e = readdir(d))) {
 		if (strncmp(e->d_name, s->prefix, strlen(s->prefix)) != 0 ||
 		    strlen(e->d_name) >= 32 || !s->fits(ctx, e->d_name, s->arg))
@@ -211,18 +208,14 @@ static int raw_node(struct pkram_ctx *ctx, const char *ns, char ret[static 48])
 {
 	char path[96];
 	struct dirent *e;
-	int fd, r = -ENODEV;
 	DIR *d;
+	int r;
 
 	snprintf(path, sizeof(path), ND_DEVICES "/%s/block", ns);
-	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = machine_open_dir(ctx, path, &d);
+	if (r < 0)
+		return r;
+	r = -ENODEV;
 	while (r < 0 && (e = readdir(d)))
 		if (e->d_name[0] != '.' && strlen(e->d_name) < 40) {
 			snprintf(ret, 48, "/dev/%.40s", e->d_name);

@@ -84,18 +84,13 @@ static int add_blocks(struct pkram_ctx *ctx, int node, uint64_t block, struct ar
 {
 	char path[64];
 	struct dirent *e;
-	int fd, r = 0;
 	DIR *d;
+	int r;
 
 	snprintf(path, sizeof(path), NODES "/node%d", node);
-	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return fd;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
+	r = machine_open_dir(ctx, path, &d);
+	if (r < 0)
+		return r;
 	while (r == 0 && (e = readdir(d))) {
 		uint64_t start, end;
 		unsigned int i;

@@ -138,16 +138,11 @@ static void holder_of(struct pkram_ctx *ctx, dev_t rdev, char *ret, size_t size)
 	struct dirent *e;
 	char path[64];
 	DIR *d;
-	int fd;
 
 	*ret = '\0';
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(rdev), minor(rdev));
-	fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		close_p(&fd);
+	if (machine_open_dir(ctx, path, &d) < 0)
 		return;
-	}
 	while (!*ret && (e = readdir(d)))
 		if (e->d_name[0] != '.')
 			snprintf(ret, size, "%s", e->d_name);

@@ -45,6 +45,20 @@ int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int machine_open_dir(struct pkram_ctx *ctx, const char *path, DIR **ret)
+{
+	int fd = machine_open(ctx, path, O_RDONLY | O_DIRECTORY), r;
+
+	if (fd < 0)
+		return fd;
+	*ret = fdopendir(fd);
+	if (*ret)
+		return 0;
+	r = -errno;
+	close(fd);
+	return r;
+}
+
 bool machine_exists(struct pkram_ctx *ctx, const char *path)
 {
 	_cleanup_free_ char *full = machine_path(ctx, path);

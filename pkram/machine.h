@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <dirent.h>
+
 #include "ctx.h"
 
 struct stat;
@@ -16,6 +18,8 @@ struct work_cpus;
 int machine_open(struct pkram_ctx *ctx, const char *path, int flags);
 /* The same where it will be written: no link leads out of the sysroot. */
 int machine_open_inside(struct pkram_ctx *ctx, const char *path, int flags);
+/* Opens a directory to list it. */
+int machine_open_dir(struct pkram_ctx *ctx, const char *path, DIR **ret);
 /*
  * Reads a small file whole, without its last newline; NUL-terminated, `ret_len` may be NULL.
  * -EOPNOTSUPP: it is no plain file.
