@@ -252,6 +252,25 @@ static int check_size(struct pkram_ctx *ctx, const char *what, uint64_t size, in
 			       what, size, PKRAM_MIN_SIZE);
 }
 
+static int choose_size(struct pkram_ctx *ctx, const char *path, bool exists, uint64_t present,
+		       uint64_t *size)
+{
+	int k;
+
+	*size = *size ? *size : present;
+	if (!*size)
+		return log_error_errno(ctx, exists ? -EINVAL : -ENOENT,
+				       "%s: %s; give it a size with --size", path,
+				       exists ? "is empty" : "does not exist");
+	k = check_size(ctx, path, *size, -EINVAL);
+	if (k < 0 || *size != present || IS_ALIGNED(present, (uint64_t)PKRAM_BLOCK))
+		return k;
+	return log_error_errno(ctx, -EINVAL,
+			       "%s has %" PRIu64 " bytes, and a region's size is a multiple of %u; "
+			       "give it a larger one with --size",
+			       path, present, PKRAM_BLOCK);
+}
+
 /* Makes or grows the file, after what is in it was looked at. */
 static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spec, uint64_t size,
 			struct init *init)
@@ -269,12 +288,7 @@ static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spe
 		k = check_file(ctx, path, init);
 	if (k < 0)
 		return k;
-	size = size ? size : ALIGN_DOWN((uint64_t)st.st_size, (uint64_t)PKRAM_BLOCK);
-	if (!size)
-		return log_error_errno(ctx, exists ? -EINVAL : -ENOENT,
-				       "%s: %s; give it a size with --size", path,
-				       exists ? "is empty" : "does not exist");
-	k = check_size(ctx, path, size, -EINVAL);
+	k = choose_size(ctx, path, exists, (uint64_t)st.st_size, &size);
 	/* Blocks up front: a store into a mapped hole of a full file system would kill the process.
 	 */
 	return k < 0 ? k : region_file_create(ctx, path, size);

@@ -67,8 +67,10 @@ static int grow(struct pkram_ctx *ctx, const char *path, int fd, uint64_t size)
 		return -EINVAL;
 	}
 	if (size < (uint64_t)st.st_size) {
-		pkram_log_error(ctx, "%s has %llu bytes already and is not shrunk to %llu", path,
-				(unsigned long long)st.st_size, (unsigned long long)size);
+		pkram_log_error(ctx,
+				"%s has %llu bytes already and is not shrunk to %llu; remove it "
+				"first, or give a larger size",
+				path, (unsigned long long)st.st_size, (unsigned long long)size);
 		return -EINVAL;
 	}
 	do

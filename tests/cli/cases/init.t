@@ -60,7 +60,7 @@ $ pkram init file:labels
 [1]
 $ head -c 5000 /dev/zero >tiny && pkram init file:tiny; stat -c %s tiny
 | 5000
-! pkram: tiny: 4096 bytes are too few for a container; it needs 8388608
+! pkram: tiny: 5000 bytes are too few for a container; it needs 8388608
 $ pkram init --force file:image
 ! pkram: warning: file:DIR/image: writing over swap
 ! pkram: made an empty container in file:DIR/image: 16.0 MiB, 11.0 MiB of it for nodes
@@ -77,6 +77,20 @@ $ head -c 16M /dev/urandom >noise && pkram init --force file:noise
 ! pkram: made an empty container in file:DIR/noise: 16.0 MiB, 11.0 MiB of it for nodes
 $ pkram -r file:noise ls
 ! pkram: no nodes in file:DIR/noise
+
+A file is not shrunk, and its size is one of whole blocks.
+
+$ pkram init --force --size 8M file:noise
+! pkram: warning: file:noise: replacing a container with 0 nodes
+! pkram: noise has 16777216 bytes already and is not shrunk to 8388608; remove it first, or give a larger size
+[1]
+$ truncate -s 9000001 odd; pkram init file:odd; pkram init --size 9000002 file:odd; pkram init --size 9000001 file:odd
+! pkram: odd has 9000001 bytes, and a region's size is a multiple of 4096; give it a larger one with --size
+! pkram: odd: a region's size is a multiple of 4096, not 9000002
+! pkram: odd has 9000001 bytes, and a region's size is a multiple of 4096; give it a larger one with --size
+[1]
+$ pkram init -q --size 9M file:odd; stat -c %s odd
+| 9437184
 
 Which region: an argument, -r, the environment; two that differ are none.
 
