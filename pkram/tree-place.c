@@ -236,7 +236,12 @@ static int prepare_mount(struct tree_place *p, const char *fs_type, const char *
 	if (r < 0)
 		return r;
 	p->dirfd = openat(p->mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return p->dirfd < 0 ? log_error_errno(p->ctx, -errno, "%s: %m", p->target) : 0;
+	/* Its root is like a directory that is made: what goes into it inherits nothing of mode=,
+	 * uid= and gid=. */
+	if (p->dirfd < 0 || fchown(p->dirfd, geteuid(), getegid()) < 0 ||
+	    fchmod(p->dirfd, 0700) < 0)
+		return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+	return 0;
 }
 
 static int prepare_over_mount(struct tree_place *p, int fd, const struct tree_place_options *o)
