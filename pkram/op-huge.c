@@ -50,7 +50,7 @@ void op_huge_say(struct pkram_ctx *ctx, const struct op_huge *h)
 		snprintf(others, sizeof(others), " and %u more", h->trees - 1);
 	pkram_log_info(ctx,
 		       "%s%s: %" PRIu64 " MiB of large files lie on small pages; huge ones take "
-		       "them 3 to 5 times as fast; for the next time: %s%s",
+		       "them 2 to 5 times as fast; for the next time: %s%s",
 		       h->target, others, h->small / MIB,
 		       h->mounted ? "pkram restore --mount=huge=within_size" :
 				    "mount -o remount,huge=within_size ",
