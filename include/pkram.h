@@ -656,9 +656,10 @@ enum pkram_export_flags {
 };
 
 /*
- * Writes all nodes to a file of mode 0600, which is a container itself: file:PATH opens it. It has
- * no room for more, and holes where nothing lies. All is verified on the way. It is made under a
- * name of its own beside @path, synchronised, then renamed: @path is whole or not there.
+ * Writes all nodes to a file of mode 0600, which is a container itself: file:PATH opens it. It is
+ * some MiB larger than they need, with holes where nothing lies. All is verified on the way. It is
+ * made under a name of its own beside @path, synchronised, then renamed: @path is whole or not
+ * there.
  * @flags: enum pkram_export_flags
  * @ret_transfer: may be NULL
  *
