@@ -566,8 +566,32 @@ struct pkram_row *store_find(struct store *s, const char *name)
 	return NULL;
 }
 
+/* A tree bears its absolute path as its name: what a path of today stands for, also of what is not
+ * there any more. */
+static char *absolute_path(const char *word)
+{
+	_cleanup_free_ char *plain = strdup(word), *here = NULL;
+	char *path = realpath(word, NULL);
+	size_t len = strlen(word);
+
+	if (path || !plain)
+		return path;
+	while (len > 1 && plain[len - 1] == '/')
+		plain[--len] = '\0';
+	if (*plain == '/')
+		return TAKE_PTR(plain);
+	here = getcwd(NULL, 0);
+	return here && asprintf(&path, "%s/%s", strcmp(here, "/") == 0 ? "" : here, plain) >= 0 ?
+		path : NULL;
+}
+
 int store_no_node(struct store *s, const char *name)
 {
+	_cleanup_free_ char *path = absolute_path(name);
+
+	if (path && strcmp(path, name) != 0 && store_find(s, path))
+		return log_error_errno(s->ctx, -ENOENT, "%s: no node named %s; perhaps %s",
+				       s->region->spec, name, path);
 	return log_error_errno(s->ctx, -ENOENT,
 			       "%s: no node named %s; 'pkram ls' lists what is there",
 			       s->region->spec, name);

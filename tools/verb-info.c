@@ -47,8 +47,9 @@ static int run_info(struct cmd *cmd, int argc, char **argv)
 		return exit_code(r);
 	node = pkram_node_list_find(nodes, argv[0]);
 	if (!node) {
-		say_error("no node %s; see 'pkram ls'", argv[0]);
-		return EXIT_FAILED;
+		/* The library has the words for it. */
+		r = pkram_verify(region, (const char *const *)argv, 1, NULL);
+		return exit_code(r < 0 ? r : -ENOENT);
 	}
 	if (node->damaged) {
 		say_error("%s: both copies of the node's block are damaged; 'pkram rm' gives its "

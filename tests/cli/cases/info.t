@@ -43,7 +43,7 @@ $ pkram info --json a
 |   }
 | }
 $ pkram info b
-! pkram: no node b; see 'pkram ls'
+! pkram: file:DIR/region: no node named b; 'pkram ls' lists what is there
 [1]
 $ pkram info
 ! pkram: info: NAME is missing; see 'pkram info --help'

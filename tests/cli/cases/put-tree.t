@@ -39,5 +39,5 @@ $ pkram put --tree n </dev/null
 ! pkram: the image is not sound: it is shorter than its superblock
 [4]
 $ pkram info n
-! pkram: no node n; see 'pkram ls'
+! pkram: file:DIR/region: no node named n; 'pkram ls' lists what is there
 [1]

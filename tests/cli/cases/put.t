@@ -82,7 +82,7 @@ $ (pkram put n4 <pipe & sleep 1; kill -KILL $!; wait $!; echo $?) 2>/dev/null
 | 137
 $ exec 9>&-
 $ pkram info n4
-! pkram: no node n4; see 'pkram ls'
+! pkram: file:DIR/region: no node named n4; 'pkram ls' lists what is there
 [1]
 
 Names: any byte, 255 of them.

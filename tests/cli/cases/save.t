@@ -60,7 +60,7 @@ $ pkram save -n open a
 ! pkram: DIR/a/f is open for writing by pid PID (bash); stop it or use --live
 [1]
 $ pkram info open
-! pkram: no node open; see 'pkram ls'
+! pkram: file:DIR/region: no node named open; 'pkram ls' lists what is there
 [1]
 $ pkram save -n open --live a
 ! pkram: warning: DIR/a/f is open for writing by pid PID (bash)
