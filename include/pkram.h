@@ -378,6 +378,7 @@ int pkram_node_remove(struct pkram_region *region, const char *const *names, siz
 /* What a call that copies or verifies did. */
 struct pkram_transfer {
 	uint64_t nodes;
+	uint64_t damaged;		/* verified ones that are */
 	uint64_t files;			/* of trees: inodes of all types */
 	uint64_t bytes;			/* copied, or read; of trees, their images */
 	uint64_t ns;			/* wall clock */
@@ -388,7 +389,8 @@ struct pkram_transfer {
 /*
  * Checks every byte of @names against its checksum, in parallel, whatever boot saved them.
  * @names: may be NULL where @n_names is 0: all nodes
- * @ret_transfer: nodes, bytes, time and threads; may be NULL
+ * @ret_transfer: nodes, damaged ones among them, bytes, time and threads; may be NULL; set, too,
+ *	when -EBADMSG says that there are damaged ones
  *
  * -EBADMSG: damage, with all of it logged; -ENOENT: no such node.
  */

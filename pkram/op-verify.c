@@ -178,9 +178,40 @@ int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
 	k = op_verify_reader(ctx, reader, t);
 	if (k >= 0)
 		k = check_copies(ctx, reader);
-	t->nodes++;
 	store_reader_close(reader);
 	return k;
+}
+
+/* Damage does not keep the others from being verified. */
+static int verify_one(struct pkram_region *region, const char *name, struct pkram_transfer *t)
+{
+	int k = op_verify_name(region->ctx, region->store, name, t);
+
+	if (k < 0 && k != -EBADMSG)
+		return k;
+	t->nodes++;
+	t->damaged += k == -EBADMSG;
+	return 0;
+}
+
+static int verify_listed(struct pkram_region *region, const struct pkram_node *n,
+			 struct pkram_transfer *t)
+{
+	int k;
+
+	if (n->writing)
+		return 0;
+	if (n->damaged) {
+		pkram_log_error(region->ctx,
+				"%s: node %" PRIu64 ": both copies of its block are damaged",
+				store_region(region->store)->spec, n->id);
+		t->nodes++;
+		t->damaged++;
+		return 0;
+	}
+	k = verify_one(region, n->name, t);
+	/* Removed since it was listed: nothing of it is left to be damaged. */
+	return k == -ENOENT ? 0 : k;
 }
 
 int pkram_verify(struct pkram_region *region, const char *const *names, size_t n_names,
@@ -189,38 +220,19 @@ int pkram_verify(struct pkram_region *region, const char *const *names, size_t n
 	struct pkram_node_list *list = NULL;
 	struct pkram_transfer t = { 0 };
 	int64_t start = op_clock();
-	int k = 0, bad = 0;
+	int k = 0;
 
-	for (size_t i = 0; i < n_names && k >= 0; i++) {
-		k = op_verify_name(region->ctx, region->store, names[i], &t);
-		if (k == -EBADMSG)
-			bad = k, k = 0;
-	}
+	for (size_t i = 0; i < n_names && k >= 0; i++)
+		k = verify_one(region, names[i], &t);
 	if (!n_names)
 		k = pkram_node_list_new(region, &list);
-	for (size_t i = 0; k >= 0 && list && i < pkram_node_list_count(list); i++) {
-		const struct pkram_node *n = pkram_node_list_get(list, i);
-
-		if (n->writing)
-			continue;
-		if (n->damaged) {
-			pkram_log_error(region->ctx,
-					"%s: node %" PRIu64 ": both copies of its block are "
-					"damaged",
-					store_region(region->store)->spec, n->id);
-			bad = -EBADMSG;
-			continue;
-		}
-		k = op_verify_name(region->ctx, region->store, n->name, &t);
-		/* Removed since it was listed: nothing of it is left to be damaged. */
-		if (k == -EBADMSG || k == -ENOENT)
-			bad = k == -EBADMSG ? k : bad, k = 0;
-	}
+	for (size_t i = 0; k >= 0 && list && i < pkram_node_list_count(list); i++)
+		k = verify_listed(region, pkram_node_list_get(list, i), &t);
 	pkram_node_list_free(list);
-	if (k < 0 || bad < 0)
-		return k < 0 ? k : bad;
+	if (k < 0)
+		return k;
 	t.ns = (uint64_t)(op_clock() - start);
 	if (ret_transfer)
 		*ret_transfer = t;
-	return 0;
+	return t.damaged ? -EBADMSG : 0;
 }

@@ -269,6 +269,8 @@ static void summary_json(const struct cmd *cmd, const struct summary *s)
 	if (s->name)
 		json_string(&j, "name", s->name);
 	json_number(&j, "nodes", s->nodes);
+	if (s->damaged)
+		json_number(&j, "damaged", *s->damaged);
 	if (s->trees)
 		json_number(&j, "files", s->files);
 	json_number(&j, "bytes", s->bytes);

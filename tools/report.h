@@ -48,6 +48,7 @@ struct summary {
 	uint64_t files;
 	uint64_t bytes;
 	uint64_t ns;
+	const uint64_t *damaged;	/* nodes; NULL: not counted */
 	const uint64_t *small_pages;	/* NULL: not counted */
 	unsigned int threads;	/* 0: not counted */
 	bool trees;		/* files are counted */

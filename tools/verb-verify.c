@@ -7,7 +7,7 @@
 static int run_verify(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
-	struct pkram_transfer t;
+	struct pkram_transfer t = { 0 };
 	int r;
 
 	r = open_region_to_look(cmd, &region);
@@ -17,10 +17,11 @@ static int run_verify(struct cmd *cmd, int argc, char **argv)
 	catch_signals(-1);
 	r = pkram_verify(region, (const char *const *)argv, (size_t)argc, &t);
 	progress_end();
-	if (r == 0)
+	/* Damage is what a program wants to be told; people have been. */
+	if (r == 0 || (cmd->json && t.damaged))
 		print_summary(cmd, &(struct summary){
-			.did = "verified", .nodes = t.nodes, .bytes = t.bytes, .ns = t.ns,
-			.threads = t.threads });
+			.did = "verified", .nodes = t.nodes, .damaged = &t.damaged,
+			.bytes = t.bytes, .ns = t.ns, .threads = t.threads });
 	return exit_code(r);
 }
 

@@ -267,9 +267,13 @@ static void test_damage(void **state)
 
 	fill(big, MIB, 4);
 	damage(f, big, 64);
-	assert_int_equal(pkram_verify(f->region, names, 2, &read), -EBADMSG);
-	assert_int_equal(pkram_verify(f->region, names + 1, 1, NULL), 0);
 	assert_int_equal(read.bytes, 77);
+	assert_int_equal(pkram_verify(f->region, names, 2, &read), -EBADMSG);
+	assert_true(read.bytes > 2 * MIB);
+	assert_int_equal(read.nodes, 2);
+	assert_int_equal(read.damaged, 1);
+	assert_int_equal(pkram_verify(f->region, names + 1, 1, &read), 0);
+	assert_int_equal(read.damaged, 0);
 	assert_int_equal(pkram_prepare_load(f->region, "s", 0, &s), 0);
 	memset(bytes, 0x5a, sizeof(bytes));
 	assert_fails(f, (int)pkram_read(s, bytes, sizeof(bytes)), -EBADMSG, "s");
