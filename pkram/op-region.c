@@ -31,8 +31,10 @@ int op_check_options(struct pkram_ctx *ctx, const char *what, const void *option
 
 	memcpy(&given, options, sizeof(given));
 	if (given < known || given > OPTIONS_MAX)
-		return log_error_errno(ctx, -EINVAL, "%s: options of %zu bytes, expected %zu", what,
-				       given, known);
+		return log_error_errno(ctx, -EINVAL,
+				       "%s: options of %zu bytes, expected %zu; start them with "
+				       ".struct_size = sizeof(...)",
+				       what, given, known);
 	for (size_t i = known; i < given; i++)
 		if (bytes[i])
 			return log_error_errno(

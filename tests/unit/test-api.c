@@ -486,6 +486,8 @@ static void test_stage(void **state)
 	struct pkram_stage_options o = { .struct_size = sizeof(o) - 1 };
 
 	assert_fails(f, pkram_stage(f->region, &o), -EINVAL, "options");
+	o.struct_size = 0;
+	assert_fails(f, pkram_stage(f->region, &o), -EINVAL, ".struct_size = sizeof");
 	o = (struct pkram_stage_options){ .struct_size = sizeof(o), .flags = 1 << 30 };
 	assert_fails(f, pkram_stage(f->region, &o), -EINVAL, "0x40000000");
 	o = (struct pkram_stage_options){ .struct_size = sizeof(o), .append = "a",
