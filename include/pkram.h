@@ -16,6 +16,8 @@
  *
  * Other errnos are the system's. What went wrong, with which object, has then gone through the log
  * callback, where it was found and once; -ENOMEM, -ECANCELED and misuse of a stream say it alone.
+ * The messages are those of the command and speak of its verbs and options: where they say --force,
+ * the flag of that name is meant.
  *
  * Arguments: pointers are not NULL unless their comment says so; all functions that release accept
  * NULL. Strings are bytes up to a NUL, in no encoding. Nothing passed in is used after the call,
