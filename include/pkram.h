@@ -164,7 +164,9 @@ struct pkram_init_options {
  * @opts: NULL for all zero
  *
  * -EEXIST: it holds something recognised (a container, a signature known to libblkid) and is not
- * forced; -EBUSY: in use, which is never forced; -EROFS: this is a kdump kernel.
+ * forced; -EBUSY: in use, which is never forced; -EROFS: this is a kdump kernel; -EINVAL: of a
+ * file, less than 8 MiB, no multiple of 4096, or less than it has already; -ENOSPC: of another
+ * region, less than 8 MiB.
  */
 int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
 		      const struct pkram_init_options *opts);
@@ -439,7 +441,8 @@ struct pkram_save_item {
  *
  * -EBUSY: a source is not quiet, with the files and pids logged, or a name is being written;
  * -EOPNOTSUPP: something cannot be carried; -ENOSPC: with the figures logged, before anything is
- * copied.
+ * copied; -ENAMETOOLONG: a name, or a path that serves as one, is over 255 bytes; -EINVAL: no
+ * items, an empty name, or one given twice.
  */
 int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *items,
 		     size_t n_items, const struct pkram_save_options *opts,
@@ -479,7 +482,9 @@ struct pkram_restore_options {
  * -ENODATA: nothing to do; -ESTALE: not saved for this boot, or, with PKRAM_RESTORE_STALE, damage
  * in what an earlier boot saved (or in what cannot tell): the memory did not survive, and nothing
  * is restored, unless it is a salvage; -ENOENT; -EEXIST: a target is there; -ENOSPC: the target is
- * too small; -EBADMSG: damage, with node, offset and files logged (with salvage: some is missing).
+ * too small; -EBADMSG: damage, with node, offset and files logged (with salvage: some is missing);
+ * -EINVAL: a name is that of a stream, two would appear at one place, or one has no path of its own
+ * and there is no @to.
  */
 int pkram_restore_trees(struct pkram_region *region, const char *const *names, size_t n_names,
 			const struct pkram_restore_options *opts,
@@ -511,7 +516,8 @@ enum pkram_load_flags {
  * @name: 1 to 255 bytes
  * @flags: enum pkram_put_flags
  *
- * -EBUSY: the name is being written, with the holder's pid logged.
+ * -EBUSY: the name is being written, with the holder's pid logged; -ENAMETOOLONG: it is over 255
+ * bytes; -EINVAL: it is empty.
  */
 int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t flags,
 		       struct pkram_stream **ret_stream);
