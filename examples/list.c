@@ -12,11 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Names may hold any bytes, and a terminal obeys some of them. */
+static void print_plain(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fprintf(f, *s >= ' ' && *s <= '~' ? "%c" : "\\x%02x", (unsigned char)*s);
+	fputc('\n', f);
+}
+
 static void print_message(void *userdata, int priority, const char *msg)
 {
 	(void)userdata;
 	(void)priority;
-	fprintf(stderr, "list: %s\n", msg);
+	fputs("list: ", stderr);
+	print_plain(stderr, msg);
 }
 
 static const char *state(const struct pkram_node *n)
@@ -50,11 +59,13 @@ static int list(struct pkram_region *region)
 	r = pkram_node_list_new(region, &nodes);
 	if (r < 0)
 		return r;
-	printf("%s: %" PRIu64 " of %" PRIu64 " bytes are free\n", info.spec, info.free,
-	       info.payload);
-	for (size_t i = 0; (n = pkram_node_list_get(nodes, i)); i++)
-		printf("%-6s %14" PRIu64 "  %-16s  %s\n",
-		       n->kind == PKRAM_KIND_TREE ? "tree" : "stream", n->size, state(n), n->name);
+	printf("%" PRIu64 " of %" PRIu64 " bytes are free in ", info.free, info.payload);
+	print_plain(stdout, info.spec);
+	for (size_t i = 0; (n = pkram_node_list_get(nodes, i)); i++) {
+		printf("%-6s %14" PRIu64 "  %-16s  ",
+		       n->kind == PKRAM_KIND_TREE ? "tree" : "stream", n->size, state(n));
+		print_plain(stdout, n->name);
+	}
 	pkram_node_list_free(nodes);
 	return 0;
 }

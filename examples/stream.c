@@ -14,12 +14,21 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Names may hold any bytes, and a terminal obeys some of them. */
+static void print_plain(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fprintf(f, *s >= ' ' && *s <= '~' ? "%c" : "\\x%02x", (unsigned char)*s);
+	fputc('\n', f);
+}
+
 /* What the library has to say when something fails: what, to which object, what to do. */
 static void print_message(void *userdata, int priority, const char *msg)
 {
 	(void)userdata;
 	(void)priority;
-	fprintf(stderr, "stream: %s\n", msg);
+	fputs("stream: ", stderr);
+	print_plain(stderr, msg);
 }
 
 static int save(struct pkram_region *region, const char *name)

@@ -23,11 +23,20 @@ static void on_interrupt(int sig)
 	interrupted = 1;
 }
 
+/* Names may hold any bytes, and a terminal obeys some of them. */
+static void print_plain(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fprintf(f, *s >= ' ' && *s <= '~' ? "%c" : "\\x%02x", (unsigned char)*s);
+	fputc('\n', f);
+}
+
 static void print_message(void *userdata, int priority, const char *msg)
 {
 	(void)userdata;
 	(void)priority;
-	fprintf(stderr, "\rtree: %s\n", msg);
+	fputs("\rtree: ", stderr);
+	print_plain(stderr, msg);
 }
 
 /* A negative result cancels the save. */
