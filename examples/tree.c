@@ -54,6 +54,11 @@ static int print_progress(void *userdata, const struct pkram_progress *p)
 	return interrupted ? -1 : 0;
 }
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static int save(struct pkram_region *region, char **paths, size_t n)
 {
 	struct pkram_save_item *items = calloc(n, sizeof(*items));
@@ -69,8 +74,9 @@ static int save(struct pkram_region *region, char **paths, size_t n)
 	free(items);
 	if (r < 0)
 		return r;
-	printf("\rsaved %" PRIu64 " trees: %" PRIu64 " files, %.1f MB in %.3f s by %u threads\n",
-	       t.nodes, t.files, (double)t.bytes / 1e6, (double)t.ns / 1e9, t.threads);
+	printf("\rsaved %" PRIu64 " tree%s: %" PRIu64 " file%s, %.1f MB in %.3f s by %u thread%s\n",
+	       t.nodes, plural(t.nodes), t.files, plural(t.files), (double)t.bytes / 1e6,
+	       (double)t.ns / 1e9, t.threads, plural(t.threads));
 	return 0;
 }
 
