@@ -474,8 +474,8 @@ struct pkram_restore_options {
 /*
  * Restores trees. Each appears at its target whole or not at all; of a set, all are verified before
  * the first appears. One that lies inside another one of the call, which is as new and has brought
- * it along, is left alone, with a message: it counts neither in @ret_transfer nor as restored. So
- * is the older one of two for one place, where all are restored.
+ * it along, is left alone, with a message: it counts as restored, but not in @ret_transfer. So is
+ * the older one of two for one place, where all are restored.
  * @names: may be NULL where @n_names is 0: all trees that are fresh
  * @opts: NULL for all zero
  * @ret_transfer: may be NULL; set, too, when -EBADMSG says that something was left out: files by a

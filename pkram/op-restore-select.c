@@ -193,11 +193,13 @@ static void nest(struct restore_tree *t, const struct restore_tree *around)
 		t->trusted = len;
 }
 
-static void leave_out(struct restore *r, size_t i)
+/* Its place in the array is free then: behind the others. */
+static struct restore_tree leave_out(struct restore *r, size_t i)
 {
-	restore_tree_done(&r->trees[i]);
-	memmove(&r->trees[i], &r->trees[i + 1], (r->n - i - 1) * sizeof(*r->trees));
-	r->n--;
+	struct restore_tree t = r->trees[i];
+
+	memmove(&r->trees[i], &r->trees[i + 1], (--r->n - i) * sizeof(*r->trees));
+	return t;
 }
 
 /* Of two trees for one place the newer one is meant, unless both were asked for by name. */
@@ -206,6 +208,7 @@ static int leave_older(struct restore *r, size_t i)
 	const struct store_node *a = store_reader_node(r->trees[i - 1].reader);
 	const struct store_node *b = store_reader_node(r->trees[i].reader);
 	size_t old = a->generation < b->generation ? i - 1 : i;
+	struct restore_tree left;
 
 	if (r->named)
 		return log_error_errno(r->region->ctx, -EINVAL,
@@ -213,7 +216,9 @@ static int leave_older(struct restore *r, size_t i)
 			r->trees[i].target);
 	pkram_log_info(r->region->ctx, "%s: left alone: %s has the same path and is newer",
 		       store_reader_node(r->trees[old].reader)->name, old == i ? a->name : b->name);
-	leave_out(r, old);
+	left = leave_out(r, old);
+	r->trees[r->n] = left;
+	r->n_older++;
 	return 0;
 }
 
@@ -244,7 +249,9 @@ int restore_targets(struct restore *r)
 
 		/* The others do not wait for what can go nowhere. */
 		if (k == -EBADMSG && !r->named) {
-			leave_out(r, i);
+			struct restore_tree t = leave_out(r, i);
+
+			restore_tree_done(&t);
 			r->missing = true;
 			continue;
 		}

@@ -24,7 +24,7 @@ void restore_tree_done(struct restore_tree *t)
 
 static void restore_done(struct restore *r)
 {
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n + r->n_older; i++)
 		restore_tree_done(&r->trees[i]);
 	free(r->trees);
 	op_huge_end(&r->huge);
@@ -209,6 +209,17 @@ static int restore_run(struct restore *r)
 	return k;
 }
 
+/* The tree by which a tree is there now. */
+static const struct restore_tree *there_as(const struct restore *r, size_t i)
+{
+	const struct restore_tree *t = &r->trees[i];
+
+	for (size_t j = 0; j < r->n && i >= r->n; j++)
+		if (strcmp(r->trees[j].target, t->target) == 0)
+			return there_as(r, j);
+	return t->came_with ? t->came_with : t;
+}
+
 /*
  * Also when a later tree failed: what has appeared is there. Only what is whole: of a tree that
  * lacks files, the node is still the best copy there is.
@@ -220,11 +231,11 @@ static int mark_restored(struct restore *r)
 
 	if (!r->nodes)
 		return 0;
-	done = calloc(r->n, sizeof(*done));
+	done = calloc(r->n + r->n_older, sizeof(*done));
 	if (!done)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->n; i++) {
-		const struct restore_tree *t = &r->trees[i], *as = t->came_with ? t->came_with : t;
+	for (size_t i = 0; i < r->n + r->n_older; i++) {
+		const struct restore_tree *t = &r->trees[i], *as = there_as(r, i);
 
 		if (as->appeared && !as->left_out)
 			done[n++] = (struct store_restored){

@@ -37,6 +37,7 @@ struct restore {
 	bool named;		/* the trees were asked for by name */
 	struct restore_tree *trees;
 	size_t n;
+	size_t n_older;		/* behind them: each gave its target to a newer one */
 	uint64_t bytes;
 	uint64_t nodes, files;	/* that have appeared */
 	unsigned int threads;

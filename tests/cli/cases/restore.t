@@ -114,6 +114,17 @@ $ mount --bind out/1 out/in/2; pkram save -q out/in/2; umount out/in/2; rm out/i
 | 1
 $ pkram rm $PWD/out $PWD/out/in $PWD/out/in/2
 
+So is the older one of two for one place.
+
+$ mkdir v; echo 1 >v/1; pkram init -q --size 16M file:two; pkram -r file:two save -q -n v1 v; pkram -r file:two save -q -n v2 v; rm -r v
+$ pkram -r file:two restore --once
+! pkram: v1: left alone: v2 has the same path and is newer
+! pkram: restored 1 node: 2 files, 4.0 KiB in T s, RATE
+$ pkram -r file:two restore --once
+! pkram: nothing to restore
+[3]
+$ rm -r v two
+
 What can go nowhere does not hold up the others.
 
 $ mkdir z; echo z >z/1; pkram save -q -n z z; pkram get z | pkram put -q --tree ../evil; pkram restore --to to2 ../evil
