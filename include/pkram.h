@@ -537,7 +537,8 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd);
 uint64_t pkram_stream_position(const struct pkram_stream *stream);
 /*
  * Commits, replacing a node of that name, and releases the stream, also on failure: nothing is
- * committed then. -EBADMSG, -EOPNOTSUPP: not an image that can be restored (PKRAM_PUT_TREE).
+ * committed then. -EINVAL: NULL, or a stream that failed or is read. -EBADMSG, -EOPNOTSUPP: not an
+ * image that can be restored (PKRAM_PUT_TREE).
  */
 int pkram_finish_save(struct pkram_stream *stream);
 /* Drops what was written and releases the stream. Returns NULL. */
@@ -563,7 +564,8 @@ ssize_t pkram_read(struct pkram_stream *stream, void *buf, size_t len);
 int pkram_read_to_fd(struct pkram_stream *stream, int fd);
 /*
  * Releases the stream, also on failure. A stream node that was read to its end counts as restored,
- * unless the region is read-only.
+ * unless the region is read-only. A failure says that this could not be noted: what was read is
+ * good all the same. NULL: 0.
  */
 int pkram_finish_load(struct pkram_stream *stream);
 
@@ -980,7 +982,7 @@ int pkram_report_new(struct pkram_region *region, struct pkram_report **ret_repo
 /* Releases the report and its strings. Returns NULL. */
 struct pkram_report *pkram_report_free(struct pkram_report *report);
 /* Belongs to the report. */
-const struct pkram_report_info *pkram_report_info(const struct pkram_report *report);
+const struct pkram_report_info *pkram_report_get_info(const struct pkram_report *report);
 size_t pkram_report_count(const struct pkram_report *report);
 /* By their start. NULL past the end. What it points to belongs to the report. */
 const struct pkram_phase *pkram_report_get(const struct pkram_report *report, size_t index);

@@ -32,7 +32,7 @@ struct pkram_report *pkram_report_free(struct pkram_report *report)
 	return NULL;
 }
 
-const struct pkram_report_info *pkram_report_info(const struct pkram_report *report)
+const struct pkram_report_info *pkram_report_get_info(const struct pkram_report *report)
 {
 	return &report->info;
 }

@@ -154,7 +154,7 @@ static void print_last_save(const struct out *o, const struct pkram_node_list *n
 
 static void print_jump(const struct out *o, const struct pkram_report *report)
 {
-	const struct pkram_report_info *i = pkram_report_info(report);
+	const struct pkram_report_info *i = pkram_report_get_info(report);
 
 	gauge_time(o, "jump_timestamp_seconds",
 		   "When the last jump that arrived left the old kernel.", i->jumped_at);

@@ -189,7 +189,7 @@ static void time_json(struct json *j, const char *key, int64_t ns)
 
 static void print_json(const struct pkram_report *report)
 {
-	const struct pkram_report_info *i = pkram_report_info(report);
+	const struct pkram_report_info *i = pkram_report_get_info(report);
 	struct json j = { .f = stdout };
 	char id[33];
 
@@ -324,7 +324,7 @@ static int run_report(struct cmd *cmd, int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (!opt.no_headings)
-		print_summary_lines(pkram_report_info(report));
+		print_summary_lines(pkram_report_get_info(report));
 	return exit_code(print_table(report));
 }
 

@@ -285,7 +285,7 @@ static void test_many(void **state)
 	mark(c, "here", up + 10, 10);
 
 	assert_int_equal(pkram_report_new(&c->region, &r), 0);
-	i = pkram_report_info(r);
+	i = pkram_report_get_info(r);
 	assert_int_equal(i->jump, PKRAM_JUMP_STATUS_ARRIVED);
 	assert_int_equal(i->next, PKRAM_JUMP_STATUS_NONE);
 	assert_int_equal(i->clock, PKRAM_CLOCK_TSC);
@@ -316,7 +316,7 @@ static void test_many(void **state)
 		assert_int_equal(store_remove(c->region.store, names, 1, false), 0);
 	}
 	assert_int_equal(pkram_report_new(&c->region, &r), 0);
-	i = pkram_report_info(r);
+	i = pkram_report_get_info(r);
 	assert_int_equal(i->nodes, 100);
 	assert_int_equal(i->gone, 99);
 	assert_int_equal(i->restored, 100);
@@ -350,7 +350,7 @@ static void test_lies(void **state)
 			mark(c, "a", values[i], values[j]);
 			mark(c, "b", values[j], values[i]);
 			assert_int_equal(pkram_report_new(&c->region, &r), 0);
-			info = pkram_report_info(r);
+			info = pkram_report_get_info(r);
 			assert_int_equal(info->restored, 2);
 			assert_int_equal(info->downtime, info->down + info->boot + info->wait +
 								 info->restore);
