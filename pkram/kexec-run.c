@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -44,25 +45,60 @@ char *kexec_find_program(const char *name)
 	return NULL;
 }
 
+/*
+ * A shell cannot take back that a signal is ignored, so that what writes into its pipes would not
+ * end with the reader. Only what pkram ignores is undone: what nohup does is meant for all.
+ */
+static int set_signals(posix_spawnattr_t *attr)
+{
+	sigset_t none, ours;
+	int r;
+
+	sigemptyset(&none);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGIO);
+	r = posix_spawnattr_setsigmask(attr, &none);
+	if (!r)
+		r = posix_spawnattr_setsigdefault(attr, &ours);
+	if (!r)
+		r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	return r;
+}
+
+static int set_output(posix_spawn_file_actions_t *fa, int out)
+{
+	int r = posix_spawn_file_actions_addopen(fa, 0, "/dev/null", O_RDONLY, 0);
+
+	if (!r)
+		r = posix_spawn_file_actions_adddup2(fa, out, 1);
+	if (!r)
+		r = posix_spawn_file_actions_adddup2(fa, out, 2);
+	return r;
+}
+
 static int spawn(const char *program, char *const argv[], int out, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t fa;
+	posix_spawnattr_t attr;
 	int r = posix_spawn_file_actions_init(&fa);
 
 	if (r)
 		return -r;
-	r = posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&fa, out, 1);
-	if (!r)
-		r = posix_spawn_file_actions_adddup2(&fa, out, 2);
-	if (!r)
-		r = posix_spawn(ret_pid, program, &fa, NULL, argv, environ);
+	r = posix_spawnattr_init(&attr);
+	if (!r) {
+		r = set_signals(&attr);
+		if (!r)
+			r = set_output(&fa, out);
+		if (!r)
+			r = posix_spawn(ret_pid, program, &fa, &attr, argv, environ);
+		posix_spawnattr_destroy(&attr);
+	}
 	posix_spawn_file_actions_destroy(&fa);
 	return -r;
 }
 
-static int read_told(int fd, struct kexec_told *told)
+static int read_told(struct pkram_ctx *ctx, const char *program, int fd, struct kexec_told *told)
 {
 	size_t cap = 0;
 	char rest[4096];
@@ -77,7 +113,10 @@ static int read_told(int fd, struct kexec_told *told)
 		n = read(fd, full ? rest : told->text + told->len, sizeof(rest));
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0)
+			return log_error_errno(ctx, -errno, "%s: cannot read what it says: %m",
+					       program);
+		if (n == 0)
 			break;
 		told->len += full ? 0 : (size_t)n;
 	}
@@ -93,20 +132,22 @@ int kexec_run_told(struct pkram_ctx *ctx, const char *program, char *const argv[
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
+		return log_error_errno(ctx, -errno, "%s: cannot make a pipe: %m", program);
 	r = spawn(program, argv, fds[1], &pid);
 	close(fds[1]);
 	if (r < 0) {
 		close(fds[0]);
 		return log_error_errno(ctx, r, "%s: %m", program);
 	}
-	k = read_told(fds[0], &told);
+	k = read_told(ctx, program, fds[0], &told);
 	close(fds[0]);
 	while ((r = waitpid(pid, &told.status, 0)) < 0 && errno == EINTR)
 		;
+	if (r < 0)
+		r = log_error_errno(ctx, -errno, "%s: cannot tell how it ended: %m", program);
 	if (r < 0 || k < 0) {
 		kexec_told_done(&told);
-		return r < 0 ? -errno : k;
+		return r < 0 ? r : k;
 	}
 	*ret = told;
 	return 0;

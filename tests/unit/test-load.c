@@ -4,8 +4,12 @@
  * comes of their failures.
  */
 #include "kexec-bounds.h"
+#include "kexec-run.h"
 #include "kexec.h"
 #include "sysroot.h"
+
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct kexec_kernel kernel = { "/boot/vmlinuz", "/boot/initrd", "6.1" };
 
@@ -256,6 +260,70 @@ static void test_jump(void **state)
 	assert_int_equal(kexec_jump(s->ctx, false), 0);
 }
 
+/* --- any program --- */
+
+static unsigned long long mask_of(const struct kexec_told *told, const char *name)
+{
+	const char *line = strstr(told->text, name);
+
+	assert_non_null(line);
+	return strtoull(line + strlen(name), NULL, 16);
+}
+
+static unsigned long long bit(int sig)
+{
+	return 1ULL << (sig - 1);
+}
+
+/* What the caller does with its signals is not for programs, unless nohup asked for it. */
+static void test_signals(void **state)
+{
+	char *argv[] = { "cat", "/proc/self/status", NULL };
+	const int ours[] = { SIGPIPE, SIGIO, SIGHUP };
+	struct sysroot *s = *state;
+	struct kexec_told told;
+	sigset_t all;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		signal(ours[i], SIG_IGN);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	assert_int_equal(kexec_run_told(s->ctx, "/bin/cat", argv, &told), 0);
+	pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		signal(ours[i], SIG_DFL);
+	assert_true(kexec_told_done_well(&told));
+	assert_int_equal(mask_of(&told, "SigBlk:"), 0);
+	assert_int_equal(mask_of(&told, "SigIgn:") & (bit(SIGPIPE) | bit(SIGIO)), 0);
+	assert_true(mask_of(&told, "SigIgn:") & bit(SIGHUP));
+	kexec_told_done(&told);
+}
+
+/* Each failure says what failed, once. */
+static void test_not_run(void **state)
+{
+	struct rlimit limit, few = { 0 };
+	char *argv[] = { "true", NULL };
+	struct sysroot *s = *state;
+	struct kexec_told told;
+
+	assert_int_equal(kexec_run_told(s->ctx, "/nonexistent", argv, &told), -ENOENT);
+	assert_string_equal(s->log, "/nonexistent: No such file or directory\n");
+	sysroot_forget(s);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few.rlim_max = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_int_equal(kexec_run_told(s->ctx, "/bin/true", argv, &told), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_string_equal(s->log, "/bin/true: cannot make a pipe: Too many open files\n");
+	sysroot_forget(s);
+	/* Nobody waits for children then: there is none to wait for. */
+	signal(SIGCHLD, SIG_IGN);
+	assert_int_equal(kexec_run_told(s->ctx, "/bin/true", argv, &told), -ECHILD);
+	signal(SIGCHLD, SIG_DFL);
+	assert_string_equal(s->log, "/bin/true: cannot tell how it ended: No child processes\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +341,8 @@ int main(void)
 						sysroot_teardown_programs),
 		cmocka_unit_test_setup_teardown(test_jump, sysroot_setup_programs,
 						sysroot_teardown_programs),
+		cmocka_unit_test_setup_teardown(test_signals, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_not_run, sysroot_setup, sysroot_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
