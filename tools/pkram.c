@@ -104,6 +104,21 @@ static int check_words(const struct cmd *cmd, int argc, char **argv)
 	return EXIT_DONE;
 }
 
+/*
+ * Files stay open while others are looked at: as many as may be, each is opened once. Not for all
+ * verbs: what they start gets the limit, too, and some shell scripts close, or select() on, all
+ * that might be open. posix_spawn() has no way to set it back for the child alone.
+ */
+static void raise_open_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 static int run_verb(struct cmd *cmd, int argc, char **argv)
 {
 	int first = parse_options(cmd, cmd->verb->options, false, argc, argv), r;
@@ -117,6 +132,8 @@ static int run_verb(struct cmd *cmd, int argc, char **argv)
 	r = check_words(cmd, argc - first, argv + first);
 	if (r != EXIT_DONE)
 		return r;
+	if (cmd->verb->flags & VERB_MANY_FILES)
+		raise_open_files();
 	r = setup(cmd);
 	return r < 0 ? exit_code(r) : cmd->verb->run(cmd, argc - first, argv + first);
 }
@@ -153,24 +170,12 @@ static int run(struct cmd *cmd, int argc, char **argv)
 	return r < 0 ? exit_code(r) : run_status(cmd);
 }
 
-/* Files stay open while others are looked at: as many as may be, each is opened once. */
-static void raise_open_files(void)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct cmd cmd = { 0 };
 	int code;
 
 	occupy_standard_fds();
-	raise_open_files();
 	signal(SIGPIPE, SIG_IGN);
 	/* Of leases: ignored, it need not be turned into another signal for each file. */
 	signal(SIGIO, SIG_IGN);

@@ -213,6 +213,7 @@ const struct verb verb_check = {
 	.name = "check",
 	.args = "",
 	.help = "say whether the jump is safe, and what to do if not",
+	.flags = VERB_MANY_FILES,
 	.options = options,
 	.run = run_check,
 };

@@ -151,6 +151,7 @@ const struct verb verb_kexec = {
 	.name = "kexec",
 	.args = "",
 	.help = "start the next kernel, once it is sure to keep the region",
+	.flags = VERB_MANY_FILES,
 	.options = options,
 	.run = run_kexec,
 };

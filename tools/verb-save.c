@@ -64,6 +64,7 @@ const struct verb verb_save = {
 	.help = "save directories or files, each as a node, all or none",
 	.min_args = 1,
 	.max_args = ARGS_ANY,
+	.flags = VERB_MANY_FILES,
 	.options = options,
 	.run = run_save,
 };

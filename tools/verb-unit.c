@@ -407,7 +407,7 @@ const struct verb verb_unit = {
 	.help = "what the units of systemd run, and the initramfs",
 	.min_args = 1,
 	.max_args = 3,
-	.flags = VERB_NO_JSON,
+	.flags = VERB_NO_JSON | VERB_MANY_FILES,
 	.print_more = print_more,
 	.run = run_unit,
 };

@@ -6,6 +6,7 @@ A machine with GRUB, whose update-grub reads what the real one does.
 $ mkdir m && cp -r $CLI_SOURCE/tests/sysroot/small-*/. m && mkdir -p m/bin m/boot/grub
 $ cat >m/bin/update-grub <<'END'
 > #!/bin/sh
+> ulimit -Sn >seen; yes 2>>seen | head -n 1 >>seen
 > m=${0%/bin/*}
 > [ -e $m/fail ] && { echo "error: no room for grub.cfg" >&2; exit 1; }
 > . $m/etc/default/grub
@@ -63,6 +64,7 @@ $ changed
 
 It is set and taken away; what was there stays as it was, byte for byte.
 
+$ ulimit -Sn 256
 $ pkram plan --sysroot m --apply --yes 256M
 | Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
 | Word       memmap=256M!1G
@@ -77,6 +79,9 @@ $ pkram plan --sysroot m --apply --yes 256M
 | $ update-grub
 ! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
+$ cat seen	# the limits and signals of a script are those of who called pkram
+| 256
+| y
 $ cat m/etc/default/grub.d/50-pkram.cfg
 | # pkram plan: memmap=256M!1G
 | GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
