@@ -118,22 +118,25 @@ static int may_change(const struct pkram_region *region)
 	return 0;
 }
 
+/* What cannot be unloaded would be jumped into, and finds all stale without its records. */
+static void take_back(struct pkram_ctx *ctx, const struct containers *all, struct record *rec)
+{
+	if (kexec_loaded(ctx) && kexec_unload(ctx) < 0)
+		return;
+	edit_records(ctx, all, rec, edit_forget);
+	staged_forget(ctx);
+}
+
 static int load(struct pkram_region *region, const struct check *c, struct record *rec)
 {
 	int k = kexec_load(region->ctx, &c->kernel, c->line, c->method, c->keep, c->all.n);
-	bool loaded = k >= 0;
 
 	if (k >= 0)
 		k = staged_write(region->ctx, c, c->jump_id);
 	if (k >= 0)
 		k = edit_records(region->ctx, &c->all, rec, edit_stage);
-	if (k < 0) {
-		/* What was loaded before is gone, too. */
-		edit_records(region->ctx, &c->all, rec, edit_forget);
-		staged_forget(region->ctx);
-		if (loaded)
-			kexec_unload(region->ctx);
-	}
+	if (k < 0)
+		take_back(region->ctx, &c->all, rec);
 	return k;
 }
 

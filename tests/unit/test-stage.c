@@ -134,6 +134,30 @@ static void test_not_possible(void **state)
 	pkram_region_close(region);
 }
 
+/* A kernel that could not be unloaded would be jumped into: it has to find its records. */
+static void test_not_unloaded(void **state)
+{
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct pkram_jump before, after;
+
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	before = jump_of(region);
+	sysroot_text(s, "/fail", "");
+	assert_int_equal(pkram_stage(region, NULL), -EIO);
+	after = jump_of(region);
+	assert_memory_equal(&before, &after, sizeof(before));
+	assert_true(machine_exists(s->ctx, "/run/pkram/staged"));
+	/* What was loaded, and cannot be told of, goes; and its records then. */
+	sysroot_remove(s, "/fail");
+	sysroot_remove(s, "/run/pkram/staged");
+	sysroot_text(s, "/run/pkram/staged/x", "");
+	assert_true(pkram_stage(region, NULL) < 0);
+	assert_false(kexec_loaded(s->ctx));
+	assert_int_equal(state_of(region), PKRAM_JUMP_NONE);
+	pkram_region_close(region);
+}
+
 static void test_file_region(void **state)
 {
 	struct sysroot *s = *state;
@@ -564,6 +588,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(test_stage_and_cancel), STAGE_TEST(test_options),
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
+		STAGE_TEST(test_not_unloaded),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
 		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later), STAGE_TEST(test_arm),
 		STAGE_TEST(test_saved_later), STAGE_TEST(test_arrival),
