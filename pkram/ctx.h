@@ -20,6 +20,7 @@ struct pkram_ctx {
 	int log_priority;
 	pkram_progress_fn progress_fn;
 	void *progress_userdata;
+	struct pkram_ctx *outer; /* of an inner context: whose progress_fn it is; else NULL */
 	unsigned int threads;
 	char *sysroot; /* "" on the running machine; else a prefix for /proc, /sys, /boot, ... */
 	/* Of an inner context: gets all messages, with the remedy apart, in place of log_fn. */
@@ -53,8 +54,11 @@ void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, con
 		_r;                                                                                \
 	})
 
-/* Another context for the same machine with as many threads, that says nothing. */
-int ctx_quiet(const struct pkram_ctx *ctx, struct pkram_ctx **ret);
+/*
+ * An inner context for the same machine with as many threads: it says nothing, but its work is seen
+ * and cancelled as if it were the outer one's.
+ */
+int ctx_quiet(struct pkram_ctx *ctx, struct pkram_ctx **ret);
 
 /* Threads to use for `items` pieces of work: the caller's cap, else the CPUs this process may use.
  */

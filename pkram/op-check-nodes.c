@@ -6,35 +6,53 @@
 #include "op-check.h"
 #include "tree.h"
 
+typedef int (*node_fn)(struct check *c, const struct container *at,
+		       const struct pkram_jump *arrival, const struct store_node *n, void *arg);
+
+/* What has nothing to do with the node: the others would fare no better. */
+static bool ends_all(int k)
+{
+	return k == -ENOMEM || k == -ECANCELED;
+}
+
+/* A refusal is the least of them. */
+static int first_failure(int bad, int k)
+{
+	return k < 0 && (bad == 0 || bad == -EUCLEAN || ends_all(k)) ? k : bad;
+}
+
+static int each_node_at(struct check *c, const struct container *at, node_fn fn, void *arg)
+{
+	struct store_node *nodes;
+	struct store_info info;
+	size_t n;
+	int k, bad = 0;
+
+	if (!at->store)
+		return 0;
+	k = store_info(at->store, &info);
+	if (k >= 0)
+		k = store_nodes(at->store, &nodes, &n);
+	if (k < 0)
+		return log_error_errno(c->ctx, k, "%s: cannot read its nodes: %m", at->spec);
+	for (size_t i = 0; i < n; i++) {
+		if (!nodes[i].writing && !ends_all(bad)) {
+			k = fn(c, at, &info.arrival, &nodes[i], arg);
+			bad = first_failure(bad, k);
+		}
+		store_node_done(&nodes[i]);
+	}
+	free(nodes);
+	return bad;
+}
+
 /* Calls fn for each whole node of each container that can be read; the first failure counts. */
-static int each_node(struct check *c, int (*fn)(struct check *c, const struct container *at,
-						const struct pkram_jump *arrival,
-						const struct store_node *n, void *arg),
-		     void *arg)
+static int each_node(struct check *c, node_fn fn, void *arg)
 {
 	int bad = 0;
 
-	for (size_t i = 0; i < c->all.n; i++) {
-		const struct container *at = &c->all.v[i];
-		struct store_node *nodes;
-		struct store_info info;
-		size_t n;
-		int k = at->store ? store_info(at->store, &info) : -ENOENT;
-
-		if (k >= 0)
-			k = store_nodes(at->store, &nodes, &n);
-		if (k == -ENOENT && !at->store)
-			continue;
-		if (k < 0)
-			return log_error_errno(c->ctx, k, "%s: cannot read its nodes: %m",
-					       at->spec);
-		for (size_t j = 0; j < n; j++) {
-			k = nodes[j].writing ? 0 : fn(c, at, &info.arrival, &nodes[j], arg);
-			bad = k < 0 && (bad == 0 || bad == -EUCLEAN) ? k : bad;
-			store_node_done(&nodes[j]);
-		}
-		free(nodes);
-	}
+	for (size_t i = 0; i < c->all.n && !ends_all(bad); i++)
+		bad = first_failure(bad, each_node_at(c, &c->all.v[i], fn, arg));
 	return bad;
 }
 

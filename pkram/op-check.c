@@ -112,13 +112,6 @@ static void on_finding(void *userdata, int priority, const char *reason, const c
 		c->no_memory = true;
 }
 
-static int on_progress(void *userdata, const struct pkram_progress *p)
-{
-	struct check *c = userdata;
-
-	return ctx_progress(c->caller, p->what, p->done, p->total);
-}
-
 void check_note(struct check *c, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;
@@ -296,7 +289,6 @@ int check_begin(struct check *c, struct pkram_region *region, const struct pkram
 		return r;
 	c->ctx->finding_fn = on_finding;
 	c->ctx->finding_userdata = c;
-	pkram_set_progress_fn(c->ctx, on_progress, c);
 	c->look.ctx = c->ctx;
 	return 0;
 }

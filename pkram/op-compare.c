@@ -98,23 +98,22 @@ int op_compare_source(struct pkram_ctx *ctx, const struct store_node *n)
 	/* The lowest bit of a fingerprint says how the tree was scanned (tree.h). */
 	const struct tree_scan_options o = { .allow_lossy = true,
 					     .cross_mounts = n->fingerprint & 1 };
-	struct compare c = { .ctx = ctx, .node = n };
+	struct compare c = { .node = n };
 	const struct tree_sink sink = { .room = early_room, .put = early_put, .arg = &c };
-	struct pkram_ctx *quiet;
 	int k;
 
 	/* What the source cannot carry was said when it was saved. */
-	k = ctx_quiet(ctx, &quiet);
+	k = ctx_quiet(ctx, &c.ctx);
 	if (k < 0)
 		return k;
 	c.early = calloc(MAX(n->windows, UINT64_C(1)), 1);
-	k = c.early ? tree_image_new(quiet, n->source, &o, &c.image) : -ENOMEM;
+	k = c.early ? tree_image_new(c.ctx, n->source, &o, &c.image) : -ENOMEM;
 	if (k >= 0)
 		k = tree_image_scan(c.image, &sink);
 	if (k >= 0)
 		k = compare_image(&c);
 	tree_image_free(c.image);
 	free(c.early);
-	pkram_unref(quiet);
+	pkram_unref(c.ctx);
 	return k;
 }

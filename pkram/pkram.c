@@ -39,6 +39,7 @@ struct pkram_ctx *pkram_unref(struct pkram_ctx *ctx)
 {
 	if (ctx && atomic_fetch_sub(&ctx->refs, 1) == 1) {
 		pthread_mutex_destroy(&ctx->callback_lock);
+		pkram_unref(ctx->outer);
 		free(ctx->sysroot);
 		free(ctx);
 	}
@@ -138,7 +139,7 @@ void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, con
 	errno = saved;
 }
 
-int ctx_quiet(const struct pkram_ctx *ctx, struct pkram_ctx **ret)
+int ctx_quiet(struct pkram_ctx *ctx, struct pkram_ctx **ret)
 {
 	struct pkram_ctx *quiet;
 	int k;
@@ -147,6 +148,7 @@ int ctx_quiet(const struct pkram_ctx *ctx, struct pkram_ctx **ret)
 	if (k < 0)
 		return k;
 	quiet->threads = ctx->threads;
+	quiet->outer = pkram_ref(ctx);
 	k = pkram_set_sysroot(quiet, ctx->sysroot);
 	if (k < 0)
 		pkram_unref(quiet);
@@ -184,6 +186,9 @@ int ctx_progress(struct pkram_ctx *ctx, const char *what, uint64_t done, uint64_
 	struct pkram_progress p = { .what = what, .done = done, .total = total };
 	int r;
 
+	/* Its lock, so that no two calls come at a time. */
+	while (ctx->outer)
+		ctx = ctx->outer;
 	if (!ctx->progress_fn)
 		return 0;
 	pthread_mutex_lock(&ctx->callback_lock);

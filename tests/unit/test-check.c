@@ -445,6 +445,44 @@ static void test_content(void **state)
 	pkram_region_close(region);
 }
 
+static int stop(void *userdata, const struct pkram_progress *p)
+{
+	const char **what = userdata;
+
+	assert_null(*what);
+	*what = p->what;
+	return -1;
+}
+
+/* What is read for long is seen and cancelled, at once: also what is stale and said nothing of. */
+static void test_cancel(void **state)
+{
+	struct pkram_stage_options o = { .struct_size = sizeof(o), .flags = PKRAM_STAGE_VERIFY };
+	struct pkram_check_list *list = NULL;
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *dir = sysroot_path(s, "/srv");
+	const char *what = NULL;
+
+	put_link(s, "/proc/self", "/proc/self");
+	sysroot_text(s, "/srv/a", "a");
+	put_node(region, "one", PKRAM_NODE_KIND_TREE, dir, 2);
+	put_node(region, "two", PKRAM_NODE_KIND_TREE, dir, 2);
+	pkram_set_progress_fn(s->ctx, stop, &what);
+	assert_int_equal(pkram_check(region, &o, &list), -ECANCELED);
+	assert_string_equal(what, "compare");
+	pkram_region_close(region);
+
+	put_boot(s, BOOT_B, "ro memmap=1G!4G", "176");
+	region = open_region(s);
+	what = NULL;
+	assert_int_equal(pkram_check(region, &o, &list), -ECANCELED);
+	assert_string_equal(what, "verify");
+	assert_null(list);
+	pkram_set_progress_fn(s->ctx, NULL, NULL);
+	pkram_region_close(region);
+}
+
 static void put_zeros(struct sysroot *s, const char *path, size_t size)
 {
 	_cleanup_free_ char *zeros = calloc(size, 1);
@@ -801,6 +839,7 @@ int main(void)
 		CHECK_TEST(test_old_kernel),
 		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
+		CHECK_TEST(test_cancel),
 		CHECK_TEST(test_units),
 		CHECK_TEST(test_kexec),
 		CHECK_TEST(test_signature),
