@@ -53,7 +53,7 @@ static void damage_log_open(struct damage_log *d, struct pkram_ctx *ctx,
 	struct tree_input in;
 
 	*d = (struct damage_log){ .ctx = ctx, .reader = reader, .node = n->name };
-	if (n->kind != PKRAM_NODE_KIND_TREE || pkram_new(&d->quiet) < 0)
+	if (n->kind != PKRAM_NODE_KIND_TREE || ctx_quiet(ctx, &d->quiet) < 0)
 		return;
 	if (op_image_open(d->quiet, reader, &d->image) < 0)
 		return;

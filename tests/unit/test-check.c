@@ -445,6 +445,59 @@ static void test_content(void **state)
 	pkram_region_close(region);
 }
 
+/* By the linker: all threads that are started come by here. */
+static unsigned int threads_started;
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg)
+{
+	threads_started++;
+	return __real_pthread_create(thread, attr, fn, arg);
+}
+
+/* So many symlinks that the tree's own metadata is several windows. */
+static void put_symlinks(struct sysroot *s, const char *dir)
+{
+	_cleanup_free_ char *target = calloc(4000, 1);
+	char path[64];
+
+	assert_non_null(target);
+	memset(target, 'x', 3999);
+	for (int i = 0; i < 600; i++) {
+		snprintf(path, sizeof(path), "%s/%d", dir, i);
+		put_link(s, path, target);
+	}
+}
+
+/* The damaged file is named by no more threads than are allowed. */
+static void test_damage_threads(void **state)
+{
+	struct pkram_save_item item = { .name = "tree" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct region *bytes = store_region(region->store);
+	_cleanup_free_ char *dir = sysroot_path(s, "/srv");
+
+	put_link(s, "/proc/self", "/proc/self");
+	sysroot_text(s, "/srv/data", "this will be damaged");
+	put_symlinks(s, "/srv");
+	item.path = dir;
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	for (uint64_t off = 2 * MIB; off < bytes->size; off += 4096)
+		if (memcmp(region_ptr(bytes, off), "this will be", 12) == 0)
+			*region_ptr(bytes, off + 100) ^= 1;
+	pkram_set_threads(s->ctx, 1);
+	threads_started = 0;
+	assert_int_equal(pkram_verify(region, NULL, 0, NULL), -EBADMSG);
+	assert_true(sysroot_logged(s, "tree: damaged: data"));
+	assert_int_equal(threads_started, 0);
+	pkram_region_close(region);
+}
+
 static int stop(void *userdata, const struct pkram_progress *p)
 {
 	const char **what = userdata;
@@ -839,6 +892,7 @@ int main(void)
 		CHECK_TEST(test_old_kernel),
 		CHECK_TEST(test_built_in),
 		CHECK_TEST(test_content),
+		CHECK_TEST(test_damage_threads),
 		CHECK_TEST(test_cancel),
 		CHECK_TEST(test_units),
 		CHECK_TEST(test_kexec),
