@@ -149,13 +149,13 @@ static void holder_of(struct pkram_ctx *ctx, dev_t rdev, char *ret, size_t size)
 	closedir(d);
 }
 
-static int block_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char **ret)
+static int block_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char **ret,
+		     int *ret_claim)
 {
 	struct mounted mounted = { .rdev = rdev };
 	_cleanup_free_ char *table = NULL, *point = NULL;
-	_cleanup_close_ int fd = -1;
 	char holder[256];
-	int r;
+	int r, fd;
 
 	if (machine_read(ctx, "/proc/self/mountinfo", &table, NULL) == 0) {
 		r = machine_mounts(table, find_mounted, &mounted);
@@ -170,8 +170,10 @@ static int block_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char *
 		return use_text(ret, "is part of %s; take that apart first", holder);
 	/* The kernel knows the rest: mounts elsewhere, partitions, swap. */
 	fd = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0) {
+		*ret_claim = fd;
 		return 0;
+	}
 	if (errno == EBUSY)
 		return use_text(ret, "is in use (mounted, swap or a partition)%s", "");
 	return log_error_errno(ctx, -errno, "%s: cannot open: %m", path);
@@ -190,17 +192,28 @@ static int devdax_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, char 
 	return use_text(ret, "is lent to the kernel as ordinary memory; take it back first%s", "");
 }
 
+static int device_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
+		      char **ret_use, int *ret_claim)
+{
+	*ret_use = NULL;
+	*ret_claim = -1;
+	return block ? block_use(ctx, path, rdev, ret_use, ret_claim) :
+		       devdax_use(ctx, path, rdev, ret_use);
+}
+
 int machine_device_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
 		       char **ret_use)
 {
-	*ret_use = NULL;
-	return block ? block_use(ctx, path, rdev, ret_use) : devdax_use(ctx, path, rdev, ret_use);
+	_cleanup_close_ int claim = -1;
+
+	return device_use(ctx, path, rdev, block, ret_use, &claim);
 }
 
-int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block)
+int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
+			  int *ret_claim)
 {
 	_cleanup_free_ char *use = NULL;
-	int r = machine_device_use(ctx, path, rdev, block, &use);
+	int r = device_use(ctx, path, rdev, block, &use, ret_claim);
 
 	if (r < 0 || !use)
 		return r;

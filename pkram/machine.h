@@ -258,5 +258,9 @@ int machine_signature(struct pkram_ctx *ctx, uint64_t size,
  */
 int machine_device_use(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
 		       char **ret_use);
-/* -EBUSY with that logged. */
-int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block);
+/*
+ * -EBUSY with that logged. A block device stays unused for as long as *ret_claim is open: nobody
+ * can mount it then; -1 for others.
+ */
+int machine_device_unused(struct pkram_ctx *ctx, const char *path, dev_t rdev, bool block,
+			  int *ret_claim);

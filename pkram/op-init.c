@@ -13,7 +13,13 @@
 struct init {
 	bool force;
 	bool known;	/* what is written over was recognised, and said */
+	int claim;	/* of a block device: nobody mounts it until it is written; else -1 */
 };
+
+static void init_done(struct init *init)
+{
+	close_p(&init->claim);
+}
 
 /* Returns how many there are; one that is being written has no name yet. */
 static size_t join_names(const struct store_node *nodes, size_t n, char *buf, size_t size)
@@ -180,7 +186,7 @@ static int mention_content(struct region *r)
 	return 0;
 }
 
-static int check_unused(struct pkram_ctx *ctx, struct region *r)
+static int check_unused(struct pkram_ctx *ctx, struct region *r, struct init *init)
 {
 	struct stat st;
 
@@ -188,7 +194,7 @@ static int check_unused(struct pkram_ctx *ctx, struct region *r)
 		return -errno;
 	if (S_ISREG(st.st_mode))
 		return 0;
-	return machine_device_unused(ctx, r->path, st.st_rdev, S_ISBLK(st.st_mode));
+	return machine_device_unused(ctx, r->path, st.st_rdev, S_ISBLK(st.st_mode), &init->claim);
 }
 
 /* A memmap= word makes a device of any addresses, also of such that no memory answers to. */
@@ -232,7 +238,7 @@ static int check_content(struct pkram_ctx *ctx, const char *spec, struct init *i
 	k = region_open(ctx, spec, true, &r);
 	if (k < 0)
 		return k;
-	k = check_unused(ctx, r);
+	k = check_unused(ctx, r, init);
 	if (k >= 0)
 		k = check_exists(ctx, r);
 	if (k >= 0 && r->size >= PKRAM_MIN_SIZE)
@@ -308,7 +314,7 @@ int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
 {
 	static const struct pkram_init_options none = { .struct_size = sizeof(none) };
 	_cleanup_free_ char *resolved = NULL;
-	struct init init = { 0 };
+	_cleanup_(init_done) struct init init = { .claim = -1 };
 	const char *path;
 	struct region *r;
 	int k;

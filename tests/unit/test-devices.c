@@ -187,13 +187,17 @@ static void count_lines(void *userdata, int priority, const char *msg)
 static void test_unused(void **state)
 {
 	struct pkram_ctx *ctx = *state;
+	int claim;
 
 	pkram_set_log_fn(ctx, count_lines, "/dev/dax0.0", PKRAM_LOG_INFO);
 	look_at(ctx, "pmem-devdax");
-	assert_int_equal(machine_device_unused(ctx, "/dev/dax0.0", makedev(253, 0), false), 0);
+	assert_int_equal(machine_device_unused(ctx, "/dev/dax0.0", makedev(253, 0), false, &claim),
+			 0);
+	assert_int_equal(claim, -1);
 	look_at(ctx, "pmem-lent");
 	lines = 0;
-	assert_int_equal(machine_device_unused(ctx, "/dev/dax0.0", makedev(253, 0), false), -EBUSY);
+	assert_int_equal(machine_device_unused(ctx, "/dev/dax0.0", makedev(253, 0), false, &claim),
+			 -EBUSY);
 	assert_int_equal(lines, 1);
 }
 

@@ -232,50 +232,64 @@ static void keep_log(void *userdata, int priority, const char *msg)
 /* In a mount namespace of its own; mounts the loop device and asks. */
 static int with_mount(struct fixture *f, const char *loop, dev_t rdev)
 {
+	int claim;
+
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", "/mnt", "tmpfs", 0, NULL) < 0 || mkdir("/mnt/a b", 0755) < 0 ||
 	    mount(loop, "/mnt/a b", "ext4", MS_RDONLY, NULL) < 0)
 		return 77;
-	if (machine_device_unused(f->ctx, loop, rdev, true) != -EBUSY || !strstr(last, "/mnt/a b;"))
+	if (machine_device_unused(f->ctx, loop, rdev, true, &claim) != -EBUSY ||
+	    !strstr(last, "/mnt/a b;"))
 		return 1;
 	/* Elsewhere the mount is not seen, but the kernel knows. */
 	pkram_set_sysroot(f->ctx, "/nonexistent");
-	if (machine_device_unused(f->ctx, loop, rdev, true) != -EBUSY || !strstr(last, loop))
+	if (machine_device_unused(f->ctx, loop, rdev, true, &claim) != -EBUSY ||
+	    !strstr(last, loop))
 		return 2;
 	return 0;
 }
 
-static void test_in_use(void **state)
+static int make_loop(struct fixture *f, char path[32])
 {
-	struct fixture *f = *state;
 	struct loop_config cfg = { .fd = (unsigned int)f->fd };
 	_cleanup_close_ int control = -1, loop = -1;
-	char path[32];
-	struct stat st;
-	int status, n;
-	pid_t pid;
 
 	control = geteuid() == 0 ? open("/dev/loop-control", O_RDWR | O_CLOEXEC) : -1;
 	if (control < 0) {
 		print_message("needs root and /dev/loop-control\n");
 		skip();
 	}
-	make(f, "mkfs.ext4 -F -q", "ext4");
 	for (int tries = 0; tries < 16; tries++) {
-		n = ioctl(control, LOOP_CTL_GET_FREE);
+		int n = ioctl(control, LOOP_CTL_GET_FREE);
+
 		assert_true(n >= 0);
-		snprintf(path, sizeof(path), "/dev/loop%d", n);
+		snprintf(path, 32, "/dev/loop%d", n);
 		close_p(&loop);
 		loop = open(path, O_RDWR | O_CLOEXEC);
 		if (loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &cfg) == 0)
-			break;
-		close_p(&loop);
-		loop = -1;
+			return TAKE_FD(loop);
 	}
-	assert_true(loop >= 0);
+	fail_msg("no loop device");
+	return -1;
+}
+
+static void test_in_use(void **state)
+{
+	struct fixture *f = *state;
+	char path[32];
+	_cleanup_close_ int loop = make_loop(f, path);
+	struct stat st;
+	int status, claim;
+	pid_t pid;
+
+	make(f, "mkfs.ext4 -F -q", "ext4");
 	assert_int_equal(fstat(loop, &st), 0);
 	pkram_set_log_fn(f->ctx, keep_log, NULL, PKRAM_LOG_INFO);
-	assert_int_equal(machine_device_unused(f->ctx, path, st.st_rdev, true), 0);
+	assert_int_equal(machine_device_unused(f->ctx, path, st.st_rdev, true, &claim), 0);
+	/* Who found it unused keeps it so. */
+	assert_int_equal(open(path, O_RDONLY | O_EXCL | O_CLOEXEC), -1);
+	assert_int_equal(errno, EBUSY);
+	close_p(&claim);
 	pid = fork();
 	if (pid == 0)
 		_exit(with_mount(f, path, st.st_rdev));
@@ -287,6 +301,33 @@ static void test_in_use(void **state)
 		skip();
 	}
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Right before init writes, nobody else may take the device. */
+static void try_to_take(void *userdata, int priority, const char *msg)
+{
+	char path[32];
+
+	(void)priority;
+	if (sscanf(msg, "pmem:%31[^:]: is not zero", path) != 1 || !strstr(msg, "written over"))
+		return;
+	*(int *)userdata = open(path, O_RDONLY | O_EXCL | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+static void test_init_claims(void **state)
+{
+	static const char text[] = "nothing known";
+	struct fixture *f = *state;
+	char path[32];
+	_cleanup_close_ int loop = make_loop(f, path);
+	int error = -1, k;
+
+	put(f, PKRAM_PMEM_BASE, text, sizeof(text));
+	pkram_set_log_fn(f->ctx, try_to_take, &error, PKRAM_LOG_INFO);
+	k = pkram_region_init(f->ctx, path, NULL);
+	assert_int_equal(ioctl(loop, LOOP_CLR_FD, 0), 0);
+	assert_int_equal(k, 0);
+	assert_int_equal(error, EBUSY);
 }
 
 int main(void)
@@ -301,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_container, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_small_and_failing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_init_claims, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("signature", tests, NULL, NULL);
