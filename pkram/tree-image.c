@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include "machine.h"
+#include "tree-mount.h"
 
 /* Sets fs_type, and mount_options of a mount point in memory. */
 static int find_mount(struct tree_image *img, const struct statx *root)
@@ -16,9 +17,10 @@ static int find_mount(struct tree_image *img, const struct statx *root)
 	_cleanup_free_ char *table = NULL, *type = NULL, *options = NULL;
 	int r;
 
-	r = machine_read(img->ctx, "/proc/self/mountinfo", &table, NULL);
-	if (r == 0)
-		r = machine_mount_find(table, root->stx_mnt_id, &type, &options);
+	r = tree_mounts_read(img->ctx, &table);
+	if (r < 0)
+		return r;
+	r = machine_mount_find(table, root->stx_mnt_id, &type, &options);
 	if (r < 0)
 		return log_error_errno(img->ctx, r, "%s: its mount cannot be found in "
 				       "/proc/self/mountinfo: %m", img->path);

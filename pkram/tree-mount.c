@@ -16,11 +16,7 @@
 
 /* --- what is mounted --- */
 
-/*
- * Not through the sysroot: targets are places of the running machine, whatever machine is being
- * looked at.
- */
-static int read_mounts(struct pkram_ctx *ctx, char **ret)
+int tree_mounts_read(struct pkram_ctx *ctx, char **ret)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char *table = NULL;
@@ -89,7 +85,7 @@ int tree_mount_of(struct pkram_ctx *ctx, int fd, struct tree_mount *ret)
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
 		return log_error_errno(ctx, -errno, "cannot tell what is mounted: %m");
 	k.id = stx.stx_mnt_id;
-	r = read_mounts(ctx, &table);
+	r = tree_mounts_read(ctx, &table);
 	if (r < 0)
 		return r;
 	r = look_up(table, &k);
@@ -145,7 +141,7 @@ int tree_mount_pages(struct pkram_ctx *ctx, int fd, bool *ret_huge, char **ret_p
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0)
 		return -errno;
-	r = read_mounts(ctx, &table);
+	r = tree_mounts_read(ctx, &table);
 	if (r < 0)
 		return r;
 	k.id = stx.stx_mnt_id;
@@ -186,7 +182,7 @@ int tree_mounts_below(struct pkram_ctx *ctx, int fd)
 	if (n < 0)
 		return log_error_errno(ctx, -errno, "%s: %m", link);
 	path[n] = '\0';
-	r = read_mounts(ctx, &table);
+	r = tree_mounts_read(ctx, &table);
 	return r < 0 ? r : machine_mounts(table, match_below, &b);
 }
 

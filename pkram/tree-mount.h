@@ -14,6 +14,12 @@ struct tree_mount {
 	bool covers;		/* another mount at the same place */
 };
 
+/*
+ * The table of mounts, malloc'ed. Not through the sysroot: sources and targets are places of the
+ * running machine, whatever machine is being looked at.
+ */
+int tree_mounts_read(struct pkram_ctx *ctx, char **ret);
+
 /* The mount whose root is open as fd. */
 int tree_mount_of(struct pkram_ctx *ctx, int fd, struct tree_mount *ret);
 void tree_mount_done(struct tree_mount *m);

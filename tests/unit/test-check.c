@@ -482,7 +482,6 @@ static void test_damage_threads(void **state)
 	struct region *bytes = store_region(region->store);
 	_cleanup_free_ char *dir = sysroot_path(s, "/srv");
 
-	put_link(s, "/proc/self", "/proc/self");
 	sysroot_text(s, "/srv/data", "this will be damaged");
 	put_symlinks(s, "/srv");
 	item.path = dir;
@@ -517,7 +516,6 @@ static void test_cancel(void **state)
 	_cleanup_free_ char *dir = sysroot_path(s, "/srv");
 	const char *what = NULL;
 
-	put_link(s, "/proc/self", "/proc/self");
 	sysroot_text(s, "/srv/a", "a");
 	put_node(region, "one", PKRAM_NODE_KIND_TREE, dir, 2);
 	put_node(region, "two", PKRAM_NODE_KIND_TREE, dir, 2);
@@ -558,7 +556,6 @@ static void test_units(void **state)
 	struct store_info info;
 
 	finds(region, NULL, "units", PKRAM_CHECK_OK, "none saves", NULL);
-	put_link(s, "/proc/self", "/proc/self");
 	put_zeros(s, "/srv/a", REGION_SIZE / 2);
 	finds(region, &o, "units", PKRAM_CHECK_OK, "bytes will be saved by units, with room", NULL);
 	later[0].region = "pmem:/dev/pmem0";

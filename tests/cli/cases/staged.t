@@ -5,7 +5,7 @@
 $ . $CLI_SOURCE/tests/cli/machine.sh; unset PKRAM_REGION; mkdir bin tree
 $ printf '#!/bin/sh\ncase $* in *-u*) echo 0;; *) echo 1;; esac >%s/m/sys/kernel/kexec_loaded\n' "$PWD" >bin/kexec
 $ printf '#!/bin/sh\necho 1\n' >bin/systemctl; chmod +x bin/*; PATH=$PWD/bin:$PATH
-$ machine crashkernel 48G 4G && machine_more 52G 4G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=4G!48G,4G!52G'; ln -s /proc/self /proc/meminfo m/proc/
+$ machine crashkernel 48G 4G && machine_more 52G 4G && kernel 6.1.0-41-amd64 nd_e820 nd_pmem && reserve 'memmap=4G!48G,4G!52G'; ln -s /proc/meminfo m/proc/
 ! ln: failed to create symbolic link 'm/proc/meminfo': File exists
 [1]
 $ pmem() { "$@" 2>&1 | sed "s|$loop|/dev/pmem0|g; s|$loop1|/dev/pmem1|g"; return ${PIPESTATUS[0]}; }
