@@ -249,6 +249,7 @@ struct pkram_extent {
 	pkram_le64 len;
 };
 
+/* There are no others: more would come with a bit of feature_incompat. */
 enum pkram_node_kind {
 	PKRAM_NODE_KIND_TREE = 1,	/* the payload is an EROFS image */
 	PKRAM_NODE_KIND_STREAM = 2,	/* the payload is bytes */

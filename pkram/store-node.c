@@ -280,7 +280,9 @@ static int node_parse(struct pkram_node_block *b, uint64_t region_size, struct s
 	if (size > PKRAM_MAX_SIZE || !align_up_u64(size, PKRAM_BLOCK, &space) || mirrored > space ||
 	    !IS_ALIGNED(mirrored, PKRAM_BLOCK) ||
 	    le64toh(b->windows) != window_count(size, mirrored) || le64toh(b->set_count) == 0 ||
-	    le64toh(b->id) == 0 || le64toh(b->id) >= PKRAM_ID_MAX)
+	    le64toh(b->id) == 0 || le64toh(b->id) >= PKRAM_ID_MAX ||
+	    (le32toh(b->kind) != PKRAM_NODE_KIND_TREE &&
+	     le32toh(b->kind) != PKRAM_NODE_KIND_STREAM))
 		return -EBADMSG;
 	n->id = le64toh(b->id);
 	n->generation = le64toh(b->generation);
