@@ -29,7 +29,8 @@
 	X(archive_entry_pathname)                                                                  \
 	X(archive_entry_size)
 
-LIBRARY(archive_library, "libarchive.so.13", SYMBOLS)
+LIBRARY(archive_library, "libarchive.so.13", "archive",
+	"looking into the initrd of the next kernel", "recommended", SYMBOLS)
 
 /* --- what a kernel unpacks: by the first two bytes, without a look at the rest --- */
 

@@ -31,7 +31,8 @@
 	X(kmod_config_iter_get_value)                                                              \
 	X(kmod_config_iter_free_iter)
 
-LIBRARY(kmod_library, "libkmod.so.2", SYMBOLS)
+LIBRARY(kmod_library, "libkmod.so.2", "kmod", "loading the drivers of reserved memory", "required",
+	SYMBOLS)
 
 struct kmod {
 	struct kmod_library l;
