@@ -57,6 +57,7 @@ static int set_signals(posix_spawnattr_t *attr)
 	sigemptyset(&none);
 	sigemptyset(&ours);
 	sigaddset(&ours, SIGPIPE);
+	sigaddset(&ours, SIGXFSZ);
 	sigaddset(&ours, SIGIO);
 	r = posix_spawnattr_setsigmask(attr, &none);
 	if (!r)

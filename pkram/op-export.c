@@ -83,8 +83,8 @@ static int open_temp(const struct export *e, uint64_t size, struct store **ret)
 	int k;
 
 	if (size > INT64_MAX || ftruncate(e->fd, 0) < 0 || ftruncate(e->fd, (off_t)size) < 0)
-		return log_error_errno(e->ctx, size > INT64_MAX ? -EFBIG : -errno, "%s: %m",
-				       e->temp);
+		return log_error_errno(e->ctx, size > INT64_MAX ? -EFBIG : -errno,
+				       "%s: cannot be made: %m", e->path);
 	k = region_new(e->ctx, &region_ops_file_io, e->temp, false, &r);
 	if (k < 0)
 		return k;

@@ -177,6 +177,8 @@ int main(int argc, char **argv)
 
 	occupy_standard_fds();
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit of file sizes is an error like any other, and nothing half done stays. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* Of leases: ignored, it need not be turned into another signal for each file. */
 	signal(SIGIO, SIG_IGN);
 	/* Not LC_NUMERIC: JSON and messages have a point in their numbers. */

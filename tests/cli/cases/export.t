@@ -164,6 +164,12 @@ $ pkram -r file:tight/e save -n x more
 $ pkram -r file:tight/e verify -q; pkram -r file:tight/e ls -n -o name; umount tight
 | one
 
+A limit of file sizes leaves nothing behind.
+
+$ mkdir lim; cp s lim/s; (ulimit -f 100; pkram -r file:s export lim/e); ls lim
+| s
+! pkram: lim/e: cannot be made: File too large
+
 What is damaged is not copied.
 
 $ poke region flip data:stream+1900000; pkram export damaged; ls damaged*
