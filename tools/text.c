@@ -214,3 +214,67 @@ int parse_size(const char *s, uint64_t *ret)
 	*ret = v;
 	return 0;
 }
+
+/* Microseconds of the unit whose name has `len` bytes, none: a second; 0: there is no such unit. */
+static uint64_t unit_usec(const char *s, size_t len)
+{
+	static const struct {
+		const char *names;	/* each between spaces */
+		uint64_t usec;
+	} units[] = {
+		{ " us usec \u00b5s ", 1 },
+		{ " ms msec ", 1000 },
+		{ "  s sec second seconds ", 1000000 },
+		{ " m min minute minutes ", UINT64_C(60) * 1000000 },
+		{ " h hr hour hours ", UINT64_C(3600) * 1000000 },
+		{ " d day days ", UINT64_C(86400) * 1000000 },
+		{ " w week weeks ", UINT64_C(7) * 86400 * 1000000 },
+		{ " M month months ", UINT64_C(2629800) * 1000000 },
+		{ " y year years ", UINT64_C(31557600) * 1000000 },
+	};
+	char name[16];
+
+	if (len > sizeof(name) - 3)
+		return 0;
+	snprintf(name, sizeof(name), " %.*s ", (int)len, s);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strstr(units[i].names, name))
+			return units[i].usec;
+	return 0;
+}
+
+bool is_time_span(const char *s)
+{
+	static const char digits[] = "0123456789", blank[] = " \t";
+	uint64_t sum = 0, v, usec;
+	size_t whole, part, unit;
+
+	if (strcmp(s, "infinity") == 0)
+		return true;
+	if (!*s)
+		return false;
+	for (; *s; s += unit + strspn(s + unit, blank)) {
+		v = 0;
+		whole = strspn(s, digits);
+		for (size_t i = 0; i < whole; i++)
+			if (__builtin_mul_overflow(v, 10, &v) ||
+			    __builtin_add_overflow(v, (uint64_t)(s[i] - '0'), &v))
+				return false;
+		s += whole;
+		part = *s == '.' ? strspn(s + 1, digits) : 0;
+		if (*s == '.' ? !part : !whole)
+			return false;
+		s += part ? part + 1 : 0;
+		/* Not 1.2.3; "1 .2" and "1s.2" are two numbers. */
+		if (*s == '.')
+			return false;
+		s += strspn(s, blank);
+		unit = strcspn(s, "0123456789. \t");
+		usec = unit_usec(s, unit);
+		/* The part behind the point is less than one more. */
+		if (!usec || v > INT64_MAX || __builtin_mul_overflow(v + !!part, usec, &v) ||
+		    __builtin_add_overflow(sum, v, &sum))
+			return false;
+	}
+	return true;
+}

@@ -41,3 +41,6 @@ const char *utc_time(char buf[static TEXT_MAX], int64_t ns);
 
 /* "16", "4K", "10GiB"; units are powers of 1024. -EINVAL, -ERANGE. */
 int parse_size(const char *s, uint64_t *ret);
+
+/* What systemd.time(7) calls a time span, as in "5min 30s", or "infinity". */
+bool is_time_span(const char *s);

@@ -149,12 +149,20 @@ $ printf 'path = /a\nthreads = 4096\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$
 
 A time limit is one line, which systemd reads.
 
-$ for limit in '' '5min \' '5min"' '1h 30min 1.5s' infinity; do
+$ for limit in '' '5min \' '5min"' '2 bananas' 5mins 5. 1.2.3 -5 99999999y 'infinity 5' '1h 30min 1.5s' '1w2days .5M 20' infinity; do
 >   printf 'path = /a\ntime-limit = %s\n' "$limit" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 > done
 ! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
 ! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
 ! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: /etc/pkram.d/x.conf:2: time-limit must be a time span, as in 5min 30s
+! pkram: x: the machine is not on its way into a kexec; nothing is saved
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 
