@@ -69,8 +69,8 @@ enum {
  */
 
 /*
- * @msg: one line, valid during the call. A newline in a name shows as '?'; its other bytes are as
- * they are and may mean something to a terminal.
+ * @msg: one line, valid during the call. A newline in a name shows as \x0a, and a backslash before
+ * an x as \x5c; its other bytes are as they are and may mean something to a terminal.
  */
 typedef void (*pkram_log_fn)(void *userdata, int priority, const char *msg);
 

@@ -23,12 +23,15 @@ struct pkram_ctx {
 	struct pkram_ctx *outer; /* of an inner context: whose progress_fn it is; else NULL */
 	unsigned int threads;
 	char *sysroot; /* "" on the running machine; else a prefix for /proc, /sys, /boot, ... */
-	/* Of an inner context: gets all messages, with the remedy apart, in place of log_fn. */
+	/*
+	 * Of an inner context: gets all messages, in place of log_fn, with the remedy apart and
+	 * newlines as they are.
+	 */
 	void (*finding_fn)(void *userdata, int priority, const char *reason, const char *remedy);
 	void *finding_userdata;
 };
 
-/* Keeps errno. The caller gets one line: a newline of a name shows as '?'. */
+/* Keeps errno. The caller gets one line: a newline of a name shows as \x0a. */
 void ctx_log(struct pkram_ctx *ctx, int priority, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The same for a message that says what to do: "reason: remedy". NULL: nothing can be done. */

@@ -75,34 +75,42 @@ int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path)
 	return 0;
 }
 
-/* A name may hold newlines; a message is one line. */
-static void one_line(char *msg)
+/* A name may hold newlines; a message is one line, that tells such a name from every other. */
+static char *one_line(const char *msg)
 {
-	for (char *p = msg; p && (p = strchr(p, '\n'));)
-		*p = '?';
+	_cleanup_free_ char *line = malloc(4 * strlen(msg) + 1);
+	char *p = line;
+
+	if (!line)
+		return NULL;
+	for (; *msg; msg++) {
+		if (*msg == '\n' || (*msg == '\\' && msg[1] == 'x'))
+			p += sprintf(p, "\\x%02x", (unsigned char)*msg);
+		else
+			*p++ = *msg;
+	}
+	*p = '\0';
+	return TAKE_PTR(line);
 }
 
 static void log_message(struct pkram_ctx *ctx, int priority, const char *remedy, const char *fmt,
 			va_list ap)
 {
-	_cleanup_free_ char *reason = NULL, *advice = NULL, *both = NULL;
+	_cleanup_free_ char *reason = NULL, *both = NULL, *line = NULL;
 	const char *msg;
 
 	if (vasprintf(&reason, fmt, ap) < 0)
 		reason = NULL;
-	advice = remedy ? strdup(remedy) : NULL;
-	one_line(reason);
-	one_line(advice);
 	msg = reason ? reason : "out of memory";
-	if (!ctx->finding_fn && advice) {
-		if (asprintf(&both, "%s: %s", msg, advice) < 0)
+	if (!ctx->finding_fn) {
+		if (remedy && asprintf(&both, "%s: %s", msg, remedy) < 0)
 			both = NULL;
-		else
-			msg = both;
+		line = one_line(both ? both : msg);
+		msg = line ? line : "out of memory";
 	}
 	pthread_mutex_lock(&ctx->callback_lock);
 	if (ctx->finding_fn)
-		ctx->finding_fn(ctx->finding_userdata, priority, msg, advice);
+		ctx->finding_fn(ctx->finding_userdata, priority, msg, remedy);
 	else
 		ctx->log_fn(ctx->log_userdata, priority, msg);
 	pthread_mutex_unlock(&ctx->callback_lock);

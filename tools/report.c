@@ -59,13 +59,13 @@ static void erase_progress(void)
 	reporter.drawn = false;
 }
 
-static void print_message(int priority, const char *msg)
+static void print_message(int priority, const char *msg, void (*put)(FILE *f, const char *s))
 {
 	FILE *f = reporter.held ? reporter.held : stderr;
 
 	erase_progress();
 	fputs(priority == PKRAM_LOG_WARNING ? "pkram: warning: " : "pkram: ", f);
-	put_escaped(f, msg);
+	put(f, msg);
 	fputc('\n', f);
 	if (priority <= PKRAM_LOG_WARNING)
 		reporter.explained = true;
@@ -93,7 +93,7 @@ void messages_release(bool show)
 static void on_log(void *userdata, int priority, const char *msg)
 {
 	(void)userdata;
-	print_message(priority, msg);
+	print_message(priority, msg, put_printable);
 }
 
 static void say(int priority, const char *fmt, va_list ap)
@@ -102,7 +102,7 @@ static void say(int priority, const char *fmt, va_list ap)
 
 	if (vasprintf(&msg, fmt, ap) < 0)
 		msg = NULL;
-	print_message(priority, msg ? msg : "out of memory");
+	print_message(priority, msg ? msg : "out of memory", put_escaped);
 	free(msg);
 }
 

@@ -53,18 +53,16 @@ static size_t printable_length(const char *s, size_t left)
 	wchar_t wc;
 	size_t n;
 
-	if (s[0] == '\\' && s[1] == 'x')
-		return 0;
 	n = mbrtowc(&wc, s, left, &state);
 	if (n == 0 || n == (size_t)-1 || n == (size_t)-2 || !iswprint((wint_t)wc))
 		return 0;
 	return n;
 }
 
-static void put_escaped_part(FILE *f, const char *s, size_t left)
+static void put_part(FILE *f, const char *s, size_t left, bool has_escapes)
 {
 	for (size_t n; left; s += n, left -= n) {
-		n = printable_length(s, left);
+		n = !has_escapes && s[0] == '\\' && s[1] == 'x' ? 0 : printable_length(s, left);
 		if (n) {
 			fwrite(s, 1, n, f);
 		} else {
@@ -76,7 +74,12 @@ static void put_escaped_part(FILE *f, const char *s, size_t left)
 
 void put_escaped(FILE *f, const char *s)
 {
-	put_escaped_part(f, s, strlen(s));
+	put_part(f, s, strlen(s), false);
+}
+
+void put_printable(FILE *f, const char *s)
+{
+	put_part(f, s, strlen(s), true);
 }
 
 void put_escaped_lines(FILE *f, const char *prefix, const char *s)
@@ -88,7 +91,7 @@ void put_escaped_lines(FILE *f, const char *prefix, const char *s)
 
 		if (begins)
 			fputs(prefix, f);
-		put_escaped_part(f, s, len);
+		put_part(f, s, len, false);
 		s += len;
 		begins = *s == '\n';
 		if (*s)

@@ -19,6 +19,8 @@ size_t utf8_length(const char *s);
  * byte by byte, and a backslash before an x becomes \x5c, so that the escapes can be undone.
  */
 void put_escaped(FILE *f, const char *s);
+/* The same of what has such escapes already, as the library's messages have. */
+void put_printable(FILE *f, const char *s);
 /* The same of lines, with the prefix before each of them; their ends and tabs stay. */
 void put_escaped_lines(FILE *f, const char *prefix, const char *s);
 

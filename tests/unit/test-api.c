@@ -349,8 +349,11 @@ static void test_log(void **state)
 	struct fixture *f = *state;
 	struct pkram_stream *s;
 
-	assert_fails(f, pkram_prepare_load(f->region, "two\nlines", 0, &s), -ENOENT, "two?lines");
+	assert_fails(f, pkram_prepare_load(f->region, "two\nlines", 0, &s), -ENOENT,
+		     "two\\x0alines");
 	assert_null(strchr(f->log, '\n'));
+	assert_fails(f, pkram_prepare_load(f->region, "two\\x0alines", 0, &s), -ENOENT,
+		     "two\\x5cx0alines");
 	/* Less urgent than wished, and nowhere. */
 	f->messages = 0;
 	pkram_set_log_fn(f->ctx, keep_log, f, PKRAM_LOG_ERROR - 1);

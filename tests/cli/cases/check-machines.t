@@ -184,7 +184,7 @@ $ for f in /boot/{dir,empty,text,fifo,zeros,missing,arm64,cut} /dev/zero; do che
 | kernel       fails   initrd /dev/zero: is no regular file
 |                        -> name another one with --initrd
 $ cp m/boot/vmlinuz-6* m/boot/$'new\nline'; checks --kernel $'/boot/new\nline' --initrd '' | grep -A1 ' fails  '; checks --append $'x="a\nb"' | grep -A1 ' fails  '
-| kernel       fails   kernel /boot/new?line: has a newline in its name
+| kernel       fails   kernel /boot/new\x0aline: has a newline in its name
 |                        -> name another one with --kernel
 | command-line fails   the next command line has a newline in it
 |                        -> give it as one line

@@ -104,6 +104,11 @@ $ pkram ls -n -o name | sed 's/a\{200,\}/LONG/'
 | n
 | n2
 | none
+$ for name in $'q\nz' 'q?z' 'q\x0az'; do pkram get "$name"; done
+! pkram: file:DIR/region: no node named q\x0az; 'pkram ls' lists what is there
+! pkram: file:DIR/region: no node named q?z; 'pkram ls' lists what is there
+! pkram: file:DIR/region: no node named q\x5cx0az; 'pkram ls' lists what is there
+[1]
 $ pkram get $'\033[31m\n\xff\\x41'
 | 1
 
