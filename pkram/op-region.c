@@ -154,7 +154,13 @@ static int on_conf(void *userdata, unsigned int line, const char *key, const cha
 		return log_error_errno(conf->ctx, -EINVAL,
 				       CONF_FILE ":%u: unknown key '%s'; see pkram.conf(5)", line,
 				       key);
-	free(conf->spec);
+	if (!*value)
+		return log_error_errno(conf->ctx, -EINVAL,
+				       CONF_FILE ":%u: region must be a name, as in "
+				       "pmem:/dev/pmem0", line);
+	if (conf->spec)
+		return log_error_errno(conf->ctx, -EINVAL, CONF_FILE ":%u: region is given twice",
+				       line);
 	conf->spec = strdup(value);
 	return conf->spec ? 0 : -ENOMEM;
 }

@@ -19,6 +19,7 @@ struct reading {
 	struct unit *u;
 	const char *path;
 	unsigned int line;
+	unsigned int seen;	/* a bit for each key of the table */
 };
 
 static int bad_value(const struct reading *r, const char *key, const char *wanted)
@@ -168,9 +169,10 @@ static int on_line(void *userdata, unsigned int line, const char *key, const cha
 	static const struct {
 		const char *key;
 		int (*set)(const struct reading *r, const char *key, const char *value);
+		bool many;
 	} keys[] = {
-		{ "path", set_path },
-		{ "service", set_service },
+		{ "path", set_path, true },
+		{ "service", set_service, true },
 		{ "region", set_region },
 		{ "mount", set_mount },
 		{ "early", set_early },
@@ -181,9 +183,16 @@ static int on_line(void *userdata, unsigned int line, const char *key, const cha
 	struct reading *r = userdata;
 
 	r->line = line;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (strcmp(key, keys[i].key) == 0)
-			return keys[i].set(r, key, value);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(key, keys[i].key) != 0)
+			continue;
+		if (r->seen & 1u << i && !keys[i].many) {
+			say_error("%s:%u: %s is given twice", r->path, line, key);
+			return -EINVAL;
+		}
+		r->seen |= 1u << i;
+		return keys[i].set(r, key, value);
+	}
 	say_error("%s:%u: unknown key '%s'; see pkram.conf(5)", r->path, line, key);
 	return -EINVAL;
 }

@@ -46,6 +46,15 @@ $ echo 0x57ffffff >short/sys/firmware/memmap/3/end
 $ pkram --sysroot short regions -n -o range,hint
 | 0x40000000-0x5fffffff the firmware's map has no memory there, or not all of it; pkram plan SIZE finds some
 
+A file of settings that cannot be meant.
+
+$ mkdir -p short/etc; echo 'region =' >short/etc/pkram.conf; pkram --sysroot short regions
+! pkram: /etc/pkram.conf:1: region must be a name, as in pmem:/dev/pmem0
+[1]
+$ printf 'region = a\n\nregion = b\n' >short/etc/pkram.conf; pkram --sysroot short regions
+! pkram: /etc/pkram.conf:3: region is given twice
+[1]
+
 $ on two-nodes --json
 | {
 |   "regions": [

@@ -88,7 +88,7 @@ $ for options in size=1X bogus 'size=1M,nosuid=7' huge=maybe 'mpol=bind:0,z' no,
 $ ls dir
 $ printf 'path = /a\nmount = size=1M,nosuid,mode=750,mpol=bind:0,0,huge=never\n' >m/etc/pkram.d/x.conf; pkram --sysroot m unit generate dir; ls dir
 | pkram@x.service.d
-$ echo mount = bogus >>m/etc/pkram.d/x.conf; for what in 'restore x' 'save x' 'early /' early-files; do pkram --sysroot m unit $what; echo $?; done
+$ printf 'path = /a\n\nmount = bogus\n' >m/etc/pkram.d/x.conf; for what in 'restore x' 'save x' 'early /' early-files; do pkram --sysroot m unit $what; echo $?; done
 | 2
 | 2
 | 2

@@ -166,6 +166,10 @@ $ for limit in '' '5min \' '5min"' '2 bananas' 5mins 5. 1.2.3 -5 99999999y 'infi
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 ! pkram: x: the machine is not on its way into a kexec; nothing is saved
 
+$ printf 'path = /a\nthreads = 1\nthreads = 2\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
+! pkram: /etc/pkram.d/x.conf:3: threads is given twice
+[2]
+
 A path is one thing, however it is spelled, and one that systemd takes for a path.
 
 $ for path in /a/../b /a/. /.. $'/a\rb' $'/\xe9'; do echo "path = $path" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x; done
