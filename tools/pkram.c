@@ -97,6 +97,9 @@ static int check_words(const struct cmd *cmd, int argc, char **argv)
 		return usage_error(cmd, "%s is missing", verb->args);
 	if (verb->max_args != ARGS_ANY && argc > verb->max_args)
 		return usage_error(cmd, "'%s' is one argument too many", argv[verb->max_args]);
+	for (int i = 0; verb->flags & VERB_NAMES && i < argc; i++)
+		if (!*argv[i])
+			return usage_error(cmd, "an empty word is no NAME");
 	if (cmd->json && verb->flags & VERB_NO_JSON)
 		return usage_error(cmd, "--json has no meaning here");
 	if (cmd->quiet && cmd->verbose)

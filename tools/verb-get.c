@@ -51,7 +51,7 @@ const struct verb verb_get = {
 	.help = "write a node's bytes to standard output",
 	.min_args = 1,
 	.max_args = 1,
-	.flags = VERB_NO_JSON,
+	.flags = VERB_NO_JSON | VERB_NAMES,
 	.options = options,
 	.run = run_get,
 };

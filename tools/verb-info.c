@@ -73,5 +73,6 @@ const struct verb verb_info = {
 	.help = "show all that is known of one node",
 	.min_args = 1,
 	.max_args = 1,
+	.flags = VERB_NAMES,
 	.run = run_info,
 };

@@ -177,6 +177,7 @@ const struct verb verb_put = {
 	.help = "save standard input as a node",
 	.min_args = 1,
 	.max_args = 1,
+	.flags = VERB_NAMES,
 	.options = options,
 	.run = run_put,
 };

@@ -70,7 +70,7 @@ const struct verb verb_restore = {
 	.args = "[NAME...]",
 	.help = "restore trees, all or those named, each whole or not at all",
 	.max_args = ARGS_ANY,
-	.flags = VERB_MANY_FILES,
+	.flags = VERB_NAMES | VERB_MANY_FILES,
 	.options = options,
 	.run = run_restore,
 };

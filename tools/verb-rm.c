@@ -41,6 +41,7 @@ const struct verb verb_rm = {
 	.help = "remove nodes, all that are named or none",
 	.min_args = 1,
 	.max_args = ARGS_ANY,
+	.flags = VERB_NAMES,
 	.options = options,
 	.run = run_rm,
 };

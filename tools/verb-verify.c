@@ -30,5 +30,6 @@ const struct verb verb_verify = {
 	.args = "[NAME...]",
 	.help = "read every checksum of all nodes, or of those named",
 	.max_args = ARGS_ANY,
+	.flags = VERB_NAMES,
 	.run = run_verify,
 };

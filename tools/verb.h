@@ -81,7 +81,8 @@ struct option_row {
 
 enum verb_flags {
 	VERB_NO_JSON = 1 << 0,	/* its stdout is data already */
-	VERB_MANY_FILES = 1 << 1, /* goes through trees, and starts no scripts of others */
+	VERB_NAMES = 1 << 1,	/* its words are names of nodes */
+	VERB_MANY_FILES = 1 << 2, /* goes through trees, and starts no scripts of others */
 };
 
 struct verb {

@@ -87,9 +87,14 @@ $ pkram info n4
 
 Names: any byte, 255 of them.
 
-$ echo 1 | pkram put -q ''
-! pkram: a node's name cannot be empty
-[1]
+$ echo 1 | pkram put -q ''; for verb in get info rm restore verify; do pkram $verb ''; done
+! pkram: put: an empty word is no NAME; see 'pkram put --help'
+! pkram: get: an empty word is no NAME; see 'pkram get --help'
+! pkram: info: an empty word is no NAME; see 'pkram info --help'
+! pkram: rm: an empty word is no NAME; see 'pkram rm --help'
+! pkram: restore: an empty word is no NAME; see 'pkram restore --help'
+! pkram: verify: an empty word is no NAME; see 'pkram verify --help'
+[2]
 $ echo 1 | pkram put -q $'\033[31m\n\xff\\x41'
 $ echo 1 | pkram put -q "$(printf %255s | tr ' ' a)"
 $ echo 1 | pkram put -q "$(printf %256s | tr ' ' a)" 2>&1 | sed 's/a\{200,\}/LONG/'
