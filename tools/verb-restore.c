@@ -26,8 +26,11 @@ static const struct option_row options[] = {
 	{ NULL },
 };
 
+/* Where only root can ask the kernel, the restore says it. */
 static int take_mount(struct cmd *cmd)
 {
+	int r;
+
 	if (!mount_options.given)
 		return 0;
 	opt.flags |= PKRAM_RESTORE_MOUNT;
@@ -38,7 +41,10 @@ static int take_mount(struct cmd *cmd)
 		return usage_error(cmd, "--mount: an empty word is no option of a mount");
 	if (!has_good_huge(opt.mount_options))
 		return usage_error(cmd, "--mount: '%s': " HUGE_WANTED, opt.mount_options);
-	return 0;
+	r = pkram_mount_check(cmd->ctx, "restore: --mount", opt.mount_options);
+	if (r == -EINVAL)
+		return EXIT_USAGE;
+	return r < 0 && r != -EPERM ? exit_code(r) : 0;
 }
 
 static int run_restore(struct cmd *cmd, int argc, char **argv)

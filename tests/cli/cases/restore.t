@@ -166,11 +166,11 @@ $ pkram restore -q --mount= $PWD/m
 ! pkram: restore: --mount: an empty word is no option of a mount; see 'pkram restore --help'
 [2]
 $ pkram restore -q --mount=bogus=1 $PWD/m
-! pkram: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'; nothing was restored
-[1]
+! pkram: restore: --mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
+[2]
 $ pkram restore -q --mount=size=huge $PWD/m
-! pkram: cannot make a tmpfs with the option size: Invalid argument: tmpfs: Bad value for 'size'; nothing was restored
-[1]
+! pkram: restore: --mount: cannot make a tmpfs with the option size: Invalid argument: tmpfs: Bad value for 'size'
+[2]
 $ pkram restore -q --force --mount=size=1M --to to $PWD/b
 ! pkram: warning: the options of --mount were not used: no tree was restored to a tmpfs of its own
 $ ls m; rm -r to
