@@ -164,9 +164,9 @@ struct pkram_init_options {
  * @opts: NULL for all zero
  *
  * -EEXIST: it holds something recognised (a container, a signature known to libblkid) and is not
- * forced; -EBUSY: in use, which is never forced; -EROFS: this is a kdump kernel; -EINVAL: of a
- * file, less than 8 MiB, no multiple of 4096, or less than it has already; -ENOSPC: of another
- * region, less than 8 MiB.
+ * forced; -EBUSY: in use, which is never forced; -EROFS: this is a kdump kernel; -EDESTADDRREQ: no
+ * region is named; -EINVAL: of a file, less than 8 MiB, no multiple of 4096, or less than it has
+ * already; -ENOSPC: of another region, less than 8 MiB.
  */
 int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
 		      const struct pkram_init_options *opts);

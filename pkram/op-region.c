@@ -283,8 +283,9 @@ int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, cha
 	if (k < 0)
 		return k;
 	if (!spec && !discover)
-		return log_error_errno(ctx, -EINVAL,
-			"say which region: -r, PKRAM_REGION or 'region =' in %s", CONF_FILE);
+		return log_error_errno(ctx, -EDESTADDRREQ,
+				       "say which region: 'pkram init REGION', -r, PKRAM_REGION or "
+				       "'region =' in %s", CONF_FILE);
 	if (!spec)
 		return spec_discover(ctx, ret);
 	*ret = TAKE_PTR(spec);

@@ -45,6 +45,10 @@ static int run_init(struct cmd *cmd, int argc, char **argv)
 	if (argc)
 		cmd->region = argv[0];
 	r = pkram_region_init(cmd->ctx, cmd->region, &opt);
+	if (r == -EDESTADDRREQ) {
+		exit_code(r);
+		return EXIT_USAGE;
+	}
 	if (r == 0)
 		r = open_region(cmd, &region);
 	if (r == 0)

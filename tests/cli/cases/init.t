@@ -137,8 +137,8 @@ $ pkram init pmem:$PWD/d
 ! pkram: pmem:DIR/d: DIR/d is not for pmem:, try file:DIR/d
 [1]
 $ PKRAM_REGION= pkram init
-! pkram: say which region: -r, PKRAM_REGION or 'region =' in /etc/pkram.conf
-[1]
+! pkram: say which region: 'pkram init REGION', -r, PKRAM_REGION or 'region =' in /etc/pkram.conf
+[2]
 
 What is no region is said to be none, with what lists those that are.
 
