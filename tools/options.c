@@ -161,10 +161,31 @@ static int take(const struct cmd *cmd, const struct option_row *row, const char 
 	return -EINVAL;
 }
 
+/* What it may be short for, as in "--verbose or --version"; "" where that is one, or nothing. */
+static const char *candidates(const struct option_set *set, const char *word, char ret[static 256])
+{
+	size_t len = strcspn(word, "=");
+	const char *sep = "";
+	int n = 0;
+
+	ret[0] = '\0';
+	if (strncmp(word, "--", 2) != 0)
+		return ret;
+	for (int i = 0; i < set->n; i++) {
+		if (strncmp(set->longs[i].name, word + 2, len - 2) != 0)
+			continue;
+		snprintf(ret + strlen(ret), 256 - strlen(ret), "%s--%s", sep, set->longs[i].name);
+		sep = " or ";
+		n++;
+	}
+	return n > 1 ? ret : "";
+}
+
 /* getopt_long leaves little behind to say what was wrong: the word itself tells. */
 static int refuse(const struct cmd *cmd, const struct option_set *set, int c, const char *word)
 {
 	const struct option_row *row = find_row(set, optopt);
+	char several[256];
 
 	if (c == ':' && row)
 		usage_error(cmd, "--%s needs %s", row->name, row->arg);
@@ -172,6 +193,8 @@ static int refuse(const struct cmd *cmd, const struct option_set *set, int c, co
 		usage_error(cmd, "--%s takes no value", row->name);
 	else if (optopt && optopt < FIRST_LONG)
 		usage_error(cmd, "no option '-%c'", optopt);
+	else if (*candidates(set, word, several))
+		usage_error(cmd, "'%s' may be %s", word, several);
 	else
 		usage_error(cmd, "no option '%s'", word);
 	return -EINVAL;

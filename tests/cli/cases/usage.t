@@ -25,6 +25,10 @@ $ pkram --live save x
 $ pkram ls --live
 ! pkram: ls: no option '--live'; see 'pkram ls --help'
 [2]
+$ pkram --ver; pkram init --s 8M
+! pkram: '--ver' may be --verbose or --version; see 'pkram --help'
+! pkram: init: '--s' may be --sysroot or --size; see 'pkram init --help'
+[2]
 $ pkram ls -z
 ! pkram: ls: no option '-z'; see 'pkram ls --help'
 [2]
