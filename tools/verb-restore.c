@@ -47,6 +47,15 @@ static int take_mount(struct cmd *cmd)
 	return r < 0 && r != -EPERM ? exit_code(r) : 0;
 }
 
+/* "--mount huge=never": the value is taken for a name, which no node has. */
+static bool is_value_of_mount(struct pkram_region *region, const char *word)
+{
+	_cleanup_node_list_ struct pkram_node_list *nodes = NULL;
+
+	return mount_options.given && !mount_options.value && strchr(word, '=') &&
+	       pkram_node_list_new(region, &nodes) == 0 && !pkram_node_list_find(nodes, word);
+}
+
 static int run_restore(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
@@ -63,6 +72,9 @@ static int run_restore(struct cmd *cmd, int argc, char **argv)
 					     open_region_to_look(cmd, &region);
 	if (r < 0)
 		return exit_code(r);
+	if (argc && is_value_of_mount(region, argv[0]))
+		return usage_error(cmd, "no node named %s; as a value of --mount it is written "
+				   "--mount=%s", argv[0], argv[0]);
 	r = copy_restore(cmd, region, (const char *const *)argv, (size_t)argc, &opt);
 	if (r == -ENODATA) {
 		exit_code(r);

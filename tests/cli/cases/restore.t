@@ -165,6 +165,9 @@ $ pkram restore -q --mount=huge=maybe $PWD/m
 $ pkram restore -q --mount= $PWD/m
 ! pkram: restore: --mount: an empty word is no option of a mount; see 'pkram restore --help'
 [2]
+$ pkram restore -q --mount huge=never
+! pkram: restore: no node named huge=never; as a value of --mount it is written --mount=huge=never; see 'pkram restore --help'
+[2]
 $ pkram restore -q --mount=bogus=1 $PWD/m
 ! pkram: restore: --mount: cannot make a tmpfs with the option bogus: Invalid argument: tmpfs: Unknown parameter 'bogus'
 [2]
