@@ -265,6 +265,8 @@ int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
 	} else {
 		k = op_conf_spec(ctx, &spec);
 	}
+	if (k == 0 && spec)
+		k = region_check_spec(ctx, spec);
 	if (k == 0)
 		*ret = TAKE_PTR(spec);
 	return k;

@@ -83,6 +83,29 @@ static int canonical_path(struct pkram_ctx *ctx, const char *path, const struct 
 
 #define LISTED "'pkram regions' lists what there is"
 
+/* Of the word in front of ":/", which no path has by chance; 0: there is none. */
+static size_t scheme_length(const char *spec)
+{
+	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789+-_";
+	size_t n = strspn(spec, chars);
+
+	return n && strncmp(spec + n, ":/", 2) == 0 ? n : 0;
+}
+
+int region_check_spec(struct pkram_ctx *ctx, const char *spec)
+{
+	const char *path;
+
+	if (!row_of_spec(spec, &path) && scheme_length(spec))
+		return log_error_errno(ctx, -EINVAL, "region %s: no kind of region is called "
+				       "%.*s:, only devdax:, pmem: and file: are", spec,
+				       (int)scheme_length(spec), spec);
+	if (!*path)
+		return log_error_errno(ctx, -EINVAL, "region \"%s\" names no path; " LISTED, spec);
+	return 0;
+}
+
 /* What else to do where nothing is; `ops` by the spec, NULL for a bare path. */
 static const char *missing_hint(const struct region_ops *ops)
 {
@@ -102,11 +125,10 @@ int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct 
 	struct stat st;
 	int r;
 
+	r = region_check_spec(ctx, spec);
+	if (r < 0)
+		return r;
 	ops = row_of_spec(spec, &path);
-	if (!*path) {
-		pkram_log_error(ctx, "region \"%s\" names no path; " LISTED, spec);
-		return -EINVAL;
-	}
 	if (stat(path, &st) < 0)
 		return log_error_errno(ctx, -errno, "region %s: %m%s", spec, missing_hint(ops));
 	by_type = row_of_mode(st.st_mode);

@@ -53,6 +53,8 @@ static inline bool region_survives(const struct region *r)
 	return strcmp(r->ops->scheme, region_ops_file.scheme) != 0;
 }
 
+/* -EINVAL (logged): no path is in it, or a scheme that is none. Looks at nothing else. */
+int region_check_spec(struct pkram_ctx *ctx, const char *spec);
 /*
  * Opens the bytes of `spec` (scheme:path or a bare path). The path is resolved to the one device
  * node of its device first, because locks taken on two nodes of one device do not meet.

@@ -128,7 +128,13 @@ $ pkram init .
 ! pkram: . is neither a pmem nor a devdax device, nor a regular file; 'pkram regions' lists what there is
 [1]
 $ pkram init nonsense:/dev/null
-! pkram: nonsense:/dev/null: does not exist; give it a size with --size
+! pkram: region nonsense:/dev/null: no kind of region is called nonsense:, only devdax:, pmem: and file: are
+[1]
+$ pkram init pem:/dev/pmem0 --size 8M; pkram init FILE:$PWD/d --size 8M; pkram init '' --size 8M; pkram init ./odd:/d --size 8M
+! pkram: region pem:/dev/pmem0: no kind of region is called pem:, only devdax:, pmem: and file: are
+! pkram: region FILE:DIR/d: no kind of region is called FILE:, only devdax:, pmem: and file: are
+! pkram: region "" names no path; 'pkram regions' lists what there is
+! pkram: ./odd:/d: cannot make the file: No such file or directory
 [1]
 $ pkram init devdax:/dev/null
 ! pkram: /dev/null is not a devdax device; 'pkram regions' lists what there is

@@ -127,6 +127,11 @@ $ on small-* --json
 $ on soft-reserved -n -b -o spec,align,usable,detail
 | devdax:/dev/dax0.0 2097152 536870912 a recorded machine has no devices to look into
 
+$ on small-* -r ''; on small-* -r nvme:/dev/x
+! pkram: region "" names no path; 'pkram regions' lists what there is
+! pkram: region nvme:/dev/x: no kind of region is called nvme:, only devdax:, pmem: and file: are
+[1]
+
 Files, whatever is in them.
 
 $ export PKRAM_REGION=file:$PWD/region
