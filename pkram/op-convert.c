@@ -309,6 +309,7 @@ int pkram_region_convert(struct pkram_ctx *ctx, const char *device, enum pkram_m
 	struct convert c = { .ctx = ctx, .to = to };
 	struct pkram_conversion conversion = { .to = to };
 	_cleanup_free_ char *spec = NULL;
+	const char *from = "";
 	int k;
 
 	k = op_check_flags(ctx, "converting", flags, PKRAM_CONVERT_PLAN_ONLY);
@@ -317,7 +318,7 @@ int pkram_region_convert(struct pkram_ctx *ctx, const char *device, enum pkram_m
 	if (k == 0)
 		k = op_check_kernel(ctx);
 	if (k == 0)
-		k = op_resolve_spec(ctx, device, false, &spec);
+		k = op_resolve_spec(ctx, device, false, &spec, &from);
 	if (k == 0)
 		k = find_device(&c, spec);
 	if (k == 0)

@@ -14,6 +14,7 @@ struct init {
 	bool force;
 	bool known;	/* what is written over was recognised, and said */
 	int claim;	/* of a block device: nobody mounts it until it is written; else -1 */
+	const char *from;	/* what named it, behind its name */
 };
 
 static void init_done(struct init *init)
@@ -235,7 +236,7 @@ static int check_content(struct pkram_ctx *ctx, const char *spec, struct init *i
 	struct region *r;
 	int k;
 
-	k = region_open(ctx, spec, true, &r);
+	k = region_open_from(ctx, spec, init->from, true, &r);
 	if (k < 0)
 		return k;
 	k = check_unused(ctx, r, init);
@@ -258,15 +259,15 @@ static int check_size(struct pkram_ctx *ctx, const char *what, uint64_t size, in
 			       what, size, PKRAM_MIN_SIZE);
 }
 
-static int choose_size(struct pkram_ctx *ctx, const char *path, bool exists, uint64_t present,
-		       uint64_t *size)
+static int choose_size(struct pkram_ctx *ctx, const char *path, const char *from, bool exists,
+		       uint64_t present, uint64_t *size)
 {
 	int k;
 
 	*size = *size ? *size : present;
 	if (!*size)
 		return log_error_errno(ctx, exists ? -EINVAL : -ENOENT,
-				       "%s: %s; give it a size with --size", path,
+				       "%s%s: %s; give it a size with --size", path, from,
 				       exists ? "is empty" : "does not exist");
 	k = check_size(ctx, path, *size, -EINVAL);
 	if (k < 0 || *size != present || IS_ALIGNED(present, (uint64_t)PKRAM_BLOCK))
@@ -286,7 +287,7 @@ static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spe
 	int k = 0;
 
 	if (!exists && errno != ENOENT)
-		return log_error_errno(ctx, -errno, "%s: %m", path);
+		return log_error_errno(ctx, -errno, "%s%s: %m", path, init->from);
 	/* Less than a block holds no signature. */
 	if (st.st_size >= (off_t)PKRAM_BLOCK)
 		k = check_content(ctx, spec, init);
@@ -294,7 +295,7 @@ static int prepare_file(struct pkram_ctx *ctx, const char *path, const char *spe
 		k = check_file(ctx, path, init);
 	if (k < 0)
 		return k;
-	k = choose_size(ctx, path, exists, (uint64_t)st.st_size, &size);
+	k = choose_size(ctx, path, init->from, exists, (uint64_t)st.st_size, &size);
 	/* Blocks up front: a store into a mapped hole of a full file system would kill the process.
 	 */
 	return k < 0 ? k : region_file_create(ctx, path, size);
@@ -326,7 +327,7 @@ int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
 	if (k >= 0)
 		k = op_check_kernel(ctx);
 	if (k >= 0)
-		k = op_resolve_spec(ctx, spec, false, &resolved);
+		k = op_resolve_spec(ctx, spec, false, &resolved, &init.from);
 	if (k < 0)
 		return k;
 	init.force = opts->flags & PKRAM_INIT_FORCE;
@@ -334,12 +335,13 @@ int pkram_region_init(struct pkram_ctx *ctx, const char *spec,
 	if (path)
 		k = prepare_file(ctx, path, resolved, opts->size, &init);
 	else if (opts->size)
-		k = log_error_errno(ctx, -EINVAL, "%s: only a file takes a size", resolved);
+		k = log_error_errno(ctx, -EINVAL, "%s%s: only a file takes a size", resolved,
+				    init.from);
 	else
 		k = check_content(ctx, resolved, &init);
 	if (k < 0)
 		return k;
-	k = region_open(ctx, resolved, false, &r);
+	k = region_open_from(ctx, resolved, init.from, false, &r);
 	if (k < 0)
 		return k;
 	k = init_opened(r, &init);

@@ -394,11 +394,12 @@ static int add_named(struct survey *s, const char *given)
 {
 	_cleanup_free_ char *spec = NULL, *path = NULL;
 	struct pkram_memory m = { .kind = PKRAM_MEMORY_OTHER, .node = -1 };
+	const char *from = "";
 	struct op_look look;
 	struct stat st;
 	int k;
 
-	k = op_named_spec(s->ctx, given, &spec);
+	k = op_named_spec(s->ctx, given, &spec, &from);
 	if (k >= 0 && spec)
 		k = op_spec_node(s->ctx, spec, &path, &st);
 	if (k < 0 || !spec || is_listed(s, path))

@@ -252,9 +252,9 @@ int op_spec_node(struct pkram_ctx *ctx, const char *spec, char **ret, struct sta
 	return 0;
 }
 
-int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
+int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret, const char **ret_from)
 {
-	const char *env = getenv("PKRAM_REGION");
+	const char *env = getenv("PKRAM_REGION"), *from = "";
 	_cleanup_free_ char *spec = NULL;
 	int k = 0;
 
@@ -262,17 +262,24 @@ int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret)
 		spec = strdup(given ? given : env);
 		if (!spec)
 			return -ENOMEM;
+		if (!given)
+			from = " (from PKRAM_REGION)";
 	} else {
 		k = op_conf_spec(ctx, &spec);
+		if (spec)
+			from = " (from " CONF_FILE ")";
 	}
 	if (k == 0 && spec)
-		k = region_check_spec(ctx, spec);
-	if (k == 0)
-		*ret = TAKE_PTR(spec);
-	return k;
+		k = region_check_spec(ctx, spec, from);
+	if (k < 0)
+		return k;
+	*ret = TAKE_PTR(spec);
+	*ret_from = from;
+	return 0;
 }
 
-int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret)
+int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret,
+		    const char **ret_from)
 {
 	_cleanup_free_ char *spec = NULL;
 	int k;
@@ -281,7 +288,7 @@ int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, cha
 	if (k < 0)
 		pkram_log_debug(ctx, "cannot load the modules of reserved memory: %s",
 				strerror(-k));
-	k = op_named_spec(ctx, given, &spec);
+	k = op_named_spec(ctx, given, &spec, ret_from);
 	if (k < 0)
 		return k;
 	if (!spec && !discover)
@@ -313,13 +320,14 @@ int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
 {
 	_cleanup_free_ char *resolved = NULL;
 	struct pkram_region *region;
+	const char *from = "";
 	struct region *bytes;
 	int k;
 
 	k = op_check_flags(ctx, "opening a region", flags, PKRAM_OPEN_READ_ONLY);
 	if (k < 0)
 		return k;
-	k = op_resolve_spec(ctx, spec, true, &resolved);
+	k = op_resolve_spec(ctx, spec, true, &resolved, &from);
 	if (k < 0)
 		return k;
 	region = calloc(1, sizeof(*region));
@@ -329,12 +337,12 @@ int pkram_region_open(struct pkram_ctx *ctx, const char *spec, uint64_t flags,
 	region->read_only = flags & PKRAM_OPEN_READ_ONLY || machine_is_kdump(ctx);
 	k = machine_boot_id(ctx, region->boot_id);
 	if (k >= 0)
-		k = region_open(ctx, resolved, region->read_only, &bytes);
+		k = region_open_from(ctx, resolved, from, region->read_only, &bytes);
 	if (k >= 0) {
 		k = store_open(bytes, &region->store);
 		if (k == -ENODATA)
-			pkram_log_error(ctx, "%s: no container here; 'pkram init' makes one",
-					resolved);
+			pkram_log_error(ctx, "%s%s: no container here; 'pkram init' makes one",
+					resolved, from);
 	}
 	/* Also where the container allows no more. */
 	if (k >= 0)

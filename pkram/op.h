@@ -31,12 +31,15 @@ int op_check_kernel(struct pkram_ctx *ctx);
 
 struct stat;
 
-/* The region that is meant: `given`, the environment, the configuration, or (discover) the only
- * one. */
-int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret);
+/*
+ * The region that is meant: `given`, the environment, the configuration, or (discover) the only
+ * one. *ret_from stands behind it in messages, as in " (from PKRAM_REGION)"; "" where it was given.
+ */
+int op_resolve_spec(struct pkram_ctx *ctx, const char *given, bool discover, char **ret,
+		    const char **ret_from);
 
 /* The same without looking for one; NULL where none is named. Loads nothing. */
-int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret);
+int op_named_spec(struct pkram_ctx *ctx, const char *given, char **ret, const char **ret_from);
 /* What the configuration alone names; NULL where it names none. */
 int op_conf_spec(struct pkram_ctx *ctx, char **ret);
 /*

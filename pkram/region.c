@@ -93,16 +93,17 @@ static size_t scheme_length(const char *spec)
 	return n && strncmp(spec + n, ":/", 2) == 0 ? n : 0;
 }
 
-int region_check_spec(struct pkram_ctx *ctx, const char *spec)
+int region_check_spec(struct pkram_ctx *ctx, const char *spec, const char *from)
 {
 	const char *path;
 
 	if (!row_of_spec(spec, &path) && scheme_length(spec))
-		return log_error_errno(ctx, -EINVAL, "region %s: no kind of region is called "
-				       "%.*s:, only devdax:, pmem: and file: are", spec,
+		return log_error_errno(ctx, -EINVAL, "region %s%s: no kind of region is called "
+				       "%.*s:, only devdax:, pmem: and file: are", spec, from,
 				       (int)scheme_length(spec), spec);
 	if (!*path)
-		return log_error_errno(ctx, -EINVAL, "region \"%s\" names no path; " LISTED, spec);
+		return log_error_errno(ctx, -EINVAL, "region \"%s\"%s names no path; " LISTED, spec,
+				       from);
 	return 0;
 }
 
@@ -119,27 +120,34 @@ static const char *missing_hint(const struct region_ops *ops)
 
 int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct region **ret)
 {
+	return region_open_from(ctx, spec, "", read_only, ret);
+}
+
+int region_open_from(struct pkram_ctx *ctx, const char *spec, const char *from, bool read_only,
+		     struct region **ret)
+{
 	_cleanup_free_ char *canonical = NULL;
 	const struct region_ops *by_type, *ops;
 	const char *path;
 	struct stat st;
 	int r;
 
-	r = region_check_spec(ctx, spec);
+	r = region_check_spec(ctx, spec, from);
 	if (r < 0)
 		return r;
 	ops = row_of_spec(spec, &path);
 	if (stat(path, &st) < 0)
-		return log_error_errno(ctx, -errno, "region %s: %m%s", spec, missing_hint(ops));
+		return log_error_errno(ctx, -errno, "region %s%s: %m%s", spec, from,
+				       missing_hint(ops));
 	by_type = row_of_mode(st.st_mode);
 	if (!by_type) {
-		pkram_log_error(ctx, "%s is neither a pmem nor a devdax device, nor a regular "
-				"file; " LISTED, path);
+		pkram_log_error(ctx, "%s%s is neither a pmem nor a devdax device, nor a regular "
+				"file; " LISTED, path, from);
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	}
 	if (ops && ops != by_type) {
-		pkram_log_error(ctx, "%s: %s is not for %s:, try %s:%s", spec, path, ops->scheme,
-				by_type->scheme, path);
+		pkram_log_error(ctx, "%s%s: %s is not for %s:, try %s:%s", spec, from, path,
+				ops->scheme, by_type->scheme, path);
 		return -EINVAL;
 	}
 	/* A copy, most likely: a store into a mapped hole of a full filesystem kills. */

@@ -53,13 +53,18 @@ static inline bool region_survives(const struct region *r)
 	return strcmp(r->ops->scheme, region_ops_file.scheme) != 0;
 }
 
-/* -EINVAL (logged): no path is in it, or a scheme that is none. Looks at nothing else. */
-int region_check_spec(struct pkram_ctx *ctx, const char *spec);
+/*
+ * -EINVAL (logged): no path is in it, or a scheme that is none. Looks at nothing else.
+ * @from: behind the spec in messages, where nobody has just typed it; "" for nothing
+ */
+int region_check_spec(struct pkram_ctx *ctx, const char *spec, const char *from);
 /*
  * Opens the bytes of `spec` (scheme:path or a bare path). The path is resolved to the one device
  * node of its device first, because locks taken on two nodes of one device do not meet.
  */
 int region_open(struct pkram_ctx *ctx, const char *spec, bool read_only, struct region **ret);
+int region_open_from(struct pkram_ctx *ctx, const char *spec, const char *from, bool read_only,
+		     struct region **ret);
 /* Opens the path by this row, whatever lies there (tests bring rows of their own). */
 int region_new(struct pkram_ctx *ctx, const struct region_ops *ops, const char *path,
 	       bool read_only, struct region **ret);

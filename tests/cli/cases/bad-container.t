@@ -150,10 +150,10 @@ $ reset; poke region set phys 0x100000000; lists
 | stream stream 1.9M fresh
 | tree tree 3.2M fresh
 $ rm region; mkdir region; pkram ls
-! pkram: DIR/region is neither a pmem nor a devdax device, nor a regular file; 'pkram regions' lists what there is
+! pkram: DIR/region (from PKRAM_REGION) is neither a pmem nor a devdax device, nor a regular file; 'pkram regions' lists what there is
 [1]
 $ rmdir region; ln -s region region; pkram ls
-! pkram: region file:DIR/region: Too many levels of symbolic links
+! pkram: region file:DIR/region (from PKRAM_REGION): Too many levels of symbolic links
 [1]
 
 A file that holds a perfect container is a file.

@@ -14,7 +14,7 @@ $ second -r file:copy ls -n -o name,state | tr -s ' '
 | a stale
 | s stale
 $ head -c 32M /dev/urandom >region; cp region before; second import copy
-! pkram: file:DIR/region: no container here; 'pkram init' makes one
+! pkram: file:DIR/region (from PKRAM_REGION): no container here; 'pkram init' makes one
 [1]
 $ cmp region before; second init -q --force; second import copy
 ! pkram: warning: DIR/region: writing over what is in it, which is nothing known

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 $ pkram init
-! pkram: DIR/region: does not exist; give it a size with --size
+! pkram: DIR/region (from PKRAM_REGION): does not exist; give it a size with --size
 [1]
 $ pkram init --size 4M
 ! pkram: DIR/region: 4194304 bytes are too few for a container; it needs 8388608

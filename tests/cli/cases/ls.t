@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 $ pkram ls
-! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+! pkram: region file:DIR/region (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
 [1]
 $ pkram init -q --size 32M
 $ pkram ls

@@ -54,6 +54,9 @@ $ mkdir -p short/etc; echo 'region =' >short/etc/pkram.conf; pkram --sysroot sho
 $ printf 'region = a\n\nregion = b\n' >short/etc/pkram.conf; pkram --sysroot short regions
 ! pkram: /etc/pkram.conf:3: region is given twice
 [1]
+$ mkdir -p short/proc/sys/kernel/random; cp {,short}/proc/sys/kernel/random/boot_id
+$ echo 'region = nope' >short/etc/pkram.conf; pkram --sysroot short ls; rm -r short/etc
+! pkram: region nope (from /etc/pkram.conf): No such file or directory; 'pkram regions' lists what there is
 
 $ on two-nodes --json
 | {

@@ -16,13 +16,13 @@ A region that cannot be opened is told, too.
 
 $ first report --prometheus >out; metrics -v <out
 | pkram_up = 0
-! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+! pkram: region file:DIR/region (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
 $ first report --prometheus=out.prom; echo $?; cat out.prom
 | 1
 | # HELP pkram_up Whether the region could be opened.
 | # TYPE pkram_up gauge
 | pkram_up{region=""} 0
-! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+! pkram: region file:DIR/region (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
 $ first init -q --size 32M; first report --prometheus | metrics
 | pkram_up = N
 | pkram_region_info uuid=UUID = N

@@ -13,7 +13,7 @@ $ id=$(printf %032d 7); boot=00000001000040008000000000000000; echo "quiet pkram
 $ times() { sed -E 's/[0-9]+\.[0-9]{3}/T/g; s/ +/ /g; s/ [0-9.]+ [MG]B\/s/ RATE/; s/ +$//'; }
 
 $ first report
-! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+! pkram: region file:DIR/region (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
 [1]
 $ first init -q --size 32M; first report
 ! pkram: file:DIR/region: nothing to report: no jump has arrived here

@@ -114,7 +114,7 @@ $ reset; poke region flip new+100 old+100; second restore --stale --to to; ls to
 ! pkram: warning: b: stale, saved AGE by an earlier boot (kernel KERNEL)
 ! pkram: restored 2 nodes: 5 files, 3.2 MiB in T s, RATE
 $ reset; head -c 4M /dev/urandom | dd of=region conv=notrunc status=none; second restore --stale
-! pkram: file:DIR/region: no container here; 'pkram init' makes one
+! pkram: file:DIR/region (from PKRAM_REGION): no container here; 'pkram init' makes one
 [1]
 $ reset; poke region flip new+45 old+45; second restore --stale
 ! pkram: file:DIR/region: both superblocks are damaged and no node was found: what was here is lost, as after a firmware reset that clears memory; 'pkram init --force' starts anew

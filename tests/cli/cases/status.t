@@ -2,7 +2,7 @@
 # Bare pkram.
 
 $ pkram
-! pkram: region file:DIR/region: No such file or directory; 'pkram init --size N' makes it
+! pkram: region file:DIR/region (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
 [1]
 $ pkram --sysroot $PWD/none -r file:none
 ! pkram: cannot tell this boot from others: /proc/sys/kernel/random/boot_id: No such file or directory
