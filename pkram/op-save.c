@@ -122,6 +122,11 @@ static int save_scan(struct save *s, const struct pkram_save_item *items)
 			return k;
 		tree_image_info(t->image, &t->info);
 		t->name = items[i].name ? items[i].name : t->info.source;
+		if (!items[i].name && strlen(t->name) > PKRAM_NAME_MAX)
+			return log_error_errno(ctx, -ENAMETOOLONG,
+					       "%.40s...: %zu bytes are too long for a node's name "
+					       "(limit %u); give it a shorter one with -n",
+					       t->name, strlen(t->name), PKRAM_NAME_MAX);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(t->name, s->trees[j].name) == 0)
 				return log_error_errno(ctx, -EINVAL, "%s: given twice in one save",

@@ -88,7 +88,7 @@ int store_writer_open(struct store *s, const char *name, enum pkram_node_kind ki
 		return log_error_errno(
 			s->ctx, -ENAMETOOLONG,
 			"%.40s...: %zu bytes are too long for a node's name (limit %u); "
-			"give it a shorter one (save: -n)",
+			"give it a shorter one",
 			name, len, PKRAM_NAME_MAX);
 	w = calloc(1, sizeof(*w));
 	if (!w)

@@ -98,7 +98,7 @@ $ echo 1 | pkram put -q ''; for verb in get info rm restore verify; do pkram $ve
 $ echo 1 | pkram put -q $'\033[31m\n\xff\\x41'
 $ echo 1 | pkram put -q "$(printf %255s | tr ' ' a)"
 $ echo 1 | pkram put -q "$(printf %256s | tr ' ' a)" 2>&1 | sed 's/a\{200,\}/LONG/'
-| pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); give it a shorter one (save: -n)
+| pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); give it a shorter one
 $ echo 1 | pkram put -q -- --stale
 $ pkram ls -n -o name | sed 's/a\{200,\}/LONG/'
 | \x1b[31m\x0a\xff\x5cx41

@@ -42,10 +42,10 @@ $ pkram save -n '' b
 ! pkram: save: --name: an empty word is no name; see 'pkram save --help'
 [2]
 $ pkram save -n "$(printf %256s | tr ' ' a)" b
-! pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); give it a shorter one (save: -n)
+! pkram: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...: 256 bytes are too long for a node's name (limit 255); give it a shorter one
 [1]
 $ long=$(printf '%0100d/' 1 2 3); mkdir -p $long; pkram save $long 2>&1 | sed 's/0\{30,\}1*/N/g'
-| pkram: DIR/000000000000...: 330 bytes are too long for a node's name (limit 255); give it a shorter one (save: -n)
+| pkram: DIR/000000000000...: 330 bytes are too long for a node's name (limit 255); give it a shorter one with -n
 $ pkram save
 ! pkram: save: PATH... is missing; see 'pkram save --help'
 [2]
