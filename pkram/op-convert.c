@@ -41,7 +41,8 @@ static int find_device(struct convert *c, const char *spec)
 	int k;
 
 	if (stat(path, &c->st) < 0)
-		return log_error_errno(c->ctx, -errno, "%s: %m", path);
+		return log_error_errno(c->ctx, -errno, "%s: %m%s", path, errno == ENOENT ?
+				       "; 'pkram regions' lists what there is" : "");
 	block = S_ISBLK(c->st.st_mode);
 	if (!block && !S_ISCHR(c->st.st_mode))
 		return log_error_errno(c->ctx, -EOPNOTSUPP,

@@ -32,7 +32,7 @@ $ pkram region convert /dev/null --to devdax --yes
 ! pkram: /dev/null is no pmem and no devdax device: nothing to convert
 [1]
 $ pkram region convert none --to devdax --yes
-! pkram: none: No such file or directory
+! pkram: none: No such file or directory; 'pkram regions' lists what there is
 [1]
 $ pkram verify
 ! pkram: verified 0 nodes: 0 bytes in T s, RATE
