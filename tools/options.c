@@ -103,7 +103,7 @@ static int take_size(const struct cmd *cmd, const struct option_row *row, const 
 		return 0;
 	}
 	usage_error(cmd, "--%s: '%s' is %s (digits, then K, M, G or T)", row->name, arg,
-		    r == -ERANGE ? "too large" : "not a size");
+		    r == -ERANGE ? "too large" : r < 0 ? "not a size" : "too small");
 	return -EINVAL;
 }
 

@@ -81,7 +81,7 @@ static int take_size(const struct cmd *cmd, int argc, char **argv)
 		r = -ERANGE;
 	if (r < 0 || !opt.plan.size)
 		return usage_error(cmd, "'%s' is %s (digits, then K, M, G or T)", argv[0],
-				   r == -ERANGE ? "too large" : "not a size");
+				   r == -ERANGE ? "too large" : r < 0 ? "not a size" : "too small");
 	return EXIT_DONE;
 }
 

@@ -13,7 +13,7 @@ $ pkram init --size 1x
 ! pkram: init: --size: '1x' is not a size (digits, then K, M, G or T); see 'pkram init --help'
 [2]
 $ pkram init --size 0
-! pkram: init: --size: '0' is not a size (digits, then K, M, G or T); see 'pkram init --help'
+! pkram: init: --size: '0' is too small (digits, then K, M, G or T); see 'pkram init --help'
 [2]
 $ pkram init --size 99999999T
 ! pkram: init: --size: '99999999T' is too large (digits, then K, M, G or T); see 'pkram init --help'

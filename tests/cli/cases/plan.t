@@ -262,7 +262,7 @@ $ pkram plan
 ! pkram: plan: SIZE is missing; see 'pkram plan --help'
 [2]
 $ pkram plan 0
-! pkram: plan: '0' is not a size (digits, then K, M, G or T); see 'pkram plan --help'
+! pkram: plan: '0' is too small (digits, then K, M, G or T); see 'pkram plan --help'
 [2]
 $ pkram plan 1X
 ! pkram: plan: '1X' is not a size (digits, then K, M, G or T); see 'pkram plan --help'
