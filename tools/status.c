@@ -135,7 +135,7 @@ static void memory_free_p(struct pkram_memory_list **p)
 	pkram_memory_list_free(*p);
 }
 
-/* Without a container: make one where there is room for it, or find room. */
+/* Without a container: make one where there is room for it. What else to do was said before. */
 static void say_next(struct cmd *cmd)
 {
 	_cleanup_(memory_free_p) struct pkram_memory_list *list = NULL;
@@ -154,12 +154,6 @@ static void say_next(struct cmd *cmd)
 			say_info("next step: pkram init %s", m->spec);
 			return;
 		}
-	if (r == 0 && pkram_memory_list_count(list))
-		say_info("next step: pkram regions, which says of each piece of reserved memory "
-			 "what it needs");
-	else
-		say_info("next step: pkram plan SIZE, which reserves memory for a region; pkram "
-			 "regions lists what is there");
 }
 
 int run_status(struct cmd *cmd)

@@ -72,4 +72,3 @@ $ . $CLI_SOURCE/tests/cli/machine.sh; machine crashkernel 48G 8G; (unset PKRAM_R
 | Jump       none
 | Next step  pkram save PATH
 ! pkram: no region of this machine holds a container that you may look into; run this as root
-! pkram: next step: pkram regions, which says of each piece of reserved memory what it needs

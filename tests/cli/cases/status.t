@@ -59,11 +59,9 @@ Without a container, the next step is to make one where there is room, or to fin
 $ unset PKRAM_REGION; machine() { rm -rf m; cp -r $CLI_SOURCE/tests/sysroot/$1 m; mkdir -p m/proc/sys/kernel/random; cp /proc/sys/kernel/random/boot_id m/proc/sys/kernel/random/; }
 $ machine memmap-words; pkram --sysroot $PWD/m
 ! pkram: no region of this machine holds a container; 'pkram regions' lists the memory that could, 'pkram plan SIZE' finds some to reserve
-! pkram: next step: pkram regions, which says of each piece of reserved memory what it needs
 [1]
 $ machine small-*; pkram --sysroot $PWD/m
 ! pkram: no region of this machine holds a container; 'pkram regions' lists the memory that could, 'pkram plan SIZE' finds some to reserve
-! pkram: next step: pkram plan SIZE, which reserves memory for a region; pkram regions lists what is there
 [1]
 $ pkram --sysroot $PWD/m regions
 ! pkram: no memory of this machine is reserved; 'pkram plan SIZE' finds a place for a region
