@@ -118,6 +118,7 @@ int op_look(struct pkram_ctx *ctx, const char *spec, struct op_look *ret)
 {
 	struct op_look look = { .state = PKRAM_MEMORY_UNKNOWN };
 	struct pkram_ctx *quiet;
+	bool forbidden;
 	int k;
 
 	k = ctx_quiet(ctx, &quiet);
@@ -130,10 +131,10 @@ int op_look(struct pkram_ctx *ctx, const char *spec, struct op_look *ret)
 		op_look_done(&look);
 		return k;
 	}
-	if (k < 0 && (k == -EACCES || k == -EPERM || !look.detail)) {
+	forbidden = (k == -EACCES || k == -EPERM) && geteuid() != 0;
+	if (k < 0 && (forbidden || !look.detail)) {
 		free(look.detail);
-		look.detail = strdup(k == -EACCES || k == -EPERM ? "root alone may look into it" :
-								   strerror(-k));
+		look.detail = strdup(forbidden ? "root alone may look into it" : strerror(-k));
 	}
 	*ret = look;
 	return 0;
