@@ -57,6 +57,12 @@ void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, con
 		_r;                                                                                \
 	})
 
+/* Behind a reason: what to do where only this user may not. */
+static inline const char *root_hint(int r)
+{
+	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? "; run this as root" : "";
+}
+
 /*
  * An inner context for the same machine with as many threads: it says nothing, but its work is seen
  * and cancelled as if it were the outer one's.

@@ -110,10 +110,8 @@ int region_check_spec(struct pkram_ctx *ctx, const char *spec, const char *from)
 /* What else to do where nothing is; `ops` by the spec, NULL for a bare path. */
 static const char *missing_hint(const struct region_ops *ops)
 {
-	if (errno == EACCES && geteuid() != 0)
-		return "; run this as root";
 	if (errno != ENOENT)
-		return "";
+		return root_hint(-errno);
 	return ops == &region_ops_file ? "; 'pkram init --size N' makes it" :
 					 "; " LISTED;
 }
@@ -240,7 +238,7 @@ int region_open_fd(struct region *r, mode_t type, int flags, struct stat *ret_st
 					       r->path);
 		return log_error_errno(r->ctx, e, "%s: cannot open for %s: %m%s", r->path,
 				       r->read_only ? "reading" : "writing",
-				       e == -EACCES && geteuid() != 0 ? "; run this as root" : "");
+				       root_hint(e));
 	}
 	if (fstat(fd, &st) < 0)
 		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);

@@ -38,8 +38,8 @@ static int xattr_failed(struct tree_restore *r, int error, const char *name, uin
 				"restore to another one (--to)", path ? path : "?", name);
 		return error;
 	}
-	return log_error_errno(r->ctx, error, "%s: cannot set the attribute %s: %m",
-			       path ? path : "?", name);
+	return log_error_errno(r->ctx, error, "%s: cannot set the attribute %s: %m%s",
+			       path ? path : "?", name, root_hint(error));
 }
 
 /* `path` is NULL where the file is open. */

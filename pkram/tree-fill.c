@@ -88,8 +88,8 @@ int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_
 		if (n < 0) {
 			_cleanup_free_ char *path = tree_file_path(img, file);
 
-			return log_error_errno(img->ctx, -errno, "%s: cannot be read: %m",
-					       path ? path : img->path);
+			return log_error_errno(img->ctx, -errno, "%s: cannot be read: %m%s",
+					       path ? path : img->path, root_hint(-errno));
 		}
 		if (n == 0) {
 			tree_not_quiet(img, file->source, tree_file_path(img, file),

@@ -344,7 +344,8 @@ int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *optio
 	int fd, r;
 
 	if (fs < 0)
-		return log_error_errno(ctx, -errno, "cannot make a %s: %m", fs_type);
+		return log_error_errno(ctx, -errno, "cannot make a %s: %m%s", fs_type,
+				       root_hint(-errno));
 	m.saved = true;
 	r = configure(&m, options, over);
 	m.saved = false;
@@ -373,7 +374,8 @@ int tree_mount_check(struct pkram_ctx *ctx, const char *what, const char *option
 	if (fs < 0 && errno == EPERM && what)
 		return -EPERM;
 	if (fs < 0)
-		return log_error_errno(ctx, -errno, "cannot make a tmpfs: %m");
+		return log_error_errno(ctx, -errno, "cannot make a tmpfs: %m%s",
+				       root_hint(-errno));
 	return configure(&m, options, NULL);
 }
 

@@ -57,7 +57,8 @@ static int look(struct tree_place *p, enum target_state *ret)
 
 	if (fstatat(p->parent_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
-			return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+			return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
+					       root_hint(-errno));
 		*ret = TARGET_MISSING;
 		return 0;
 	}
@@ -104,7 +105,7 @@ static int check_target(struct tree_place *p, enum target_state *ret)
 	}
 	fd = openat(p->parent_fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
 	r = tree_mounts_below(p->ctx, fd);
 	return r > 0 ? -EBUSY : r;
 }
@@ -162,7 +163,7 @@ static int open_parent(struct tree_place *p, size_t trusted)
 
 	fd = open(*s == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m", p->parent);
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent, root_hint(-errno));
 	while (*(s += strspn(s, "/"))) {
 		size_t len = strcspn(s, "/");
 		bool follow = !trusted || (size_t)(s - p->parent) + len <= trusted;
@@ -178,14 +179,16 @@ static int open_parent(struct tree_place *p, size_t trusted)
 				"are not followed there); a tree cannot appear in it",
 				p->target, p->parent);
 		if (next < 0)
-			return log_error_errno(p->ctx, next, "%s: %m", p->parent);
+			return log_error_errno(p->ctx, next, "%s: %m%s", p->parent,
+					       root_hint(next));
 		s[len] = end;
 		s += len;
 		close_p(&fd);
 		fd = next;
 	}
 	p->parent_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return p->parent_fd < 0 ? log_error_errno(p->ctx, -errno, "%s: %m", p->parent) : 0;
+	return p->parent_fd < 0 ? log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent,
+						  root_hint(-errno)) : 0;
 }
 
 /* From the parent upwards; what the path leads to by now does not matter. */
@@ -240,7 +243,7 @@ static int prepare_mount(struct tree_place *p, const char *fs_type, const char *
 	 * uid= and gid=. */
 	if (p->dirfd < 0 || fchown(p->dirfd, geteuid(), getegid()) < 0 ||
 	    fchmod(p->dirfd, 0700) < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
 	return 0;
 }
 
@@ -284,9 +287,10 @@ static int open_mount_point(struct tree_place *p, int *ret_fd)
 
 	fd = openat(p->parent_fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+		return errno == ENOENT ? 0 : log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
+							     root_hint(-errno));
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
 	if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
 	*ret_fd = TAKE_FD(fd);
@@ -562,7 +566,8 @@ static int appear_mounted(struct tree_place *p, enum target_state state)
 		how = state == TARGET_TAKEN ? TREE_ATTACH_REPLACE : TREE_ATTACH_COVER;
 	} else if (state == TARGET_MISSING) {
 		if (mkdirat(p->parent_fd, p->name, 0755) < 0)
-			return log_error_errno(p->ctx, -errno, "%s: %m", p->target);
+			return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
+					       root_hint(-errno));
 		p->made_target = true;
 	} else if (state == TARGET_TAKEN) {
 		pkram_log_warning(p->ctx, "%s: what is in it stays, hidden below the new mount",

@@ -276,8 +276,8 @@ static int list_dir(struct scan *s, struct batch *b, uint32_t source)
 		b->names.len = names;
 	} else if (r < 0) {
 		path = tree_source_path(img, source);
-		return log_error_errno(img->ctx, r, "%s: cannot be read: %m",
-				       path ? path : img->path);
+		return log_error_errno(img->ctx, r, "%s: cannot be read: %m%s",
+				       path ? path : img->path, root_hint(r));
 	}
 	return sort_dir(b, d);
 }
@@ -459,8 +459,8 @@ static int emit_look(struct scan *s, struct tree_look *l, struct tree_entry *e)
 			       "vanished or was replaced while it was scanned");
 		return 0;
 	}
-	return r == -ENOMEM ? r : log_error_errno(s->img->ctx, r, "%s: cannot be read: %m",
-						   path ? path : l->name);
+	return r == -ENOMEM ? r : log_error_errno(s->img->ctx, r, "%s: cannot be read: %m%s",
+						   path ? path : l->name, root_hint(r));
 }
 
 static int emit_slice(struct scan *s, struct slice *slice)
@@ -568,7 +568,8 @@ static int scan_root(struct scan *s)
 	l->name = "";
 	tree_look_root(&s->slices[0].looks, l);
 	if (l->error < 0)
-		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m", img->path);
+		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m%s", img->path,
+				       root_hint(l->error));
 	if (img->single)
 		return make_up_root(s, l);
 	r = emit_entry(s, l, &e);

@@ -55,16 +55,22 @@ $ echo x | nobody put one
 ! pkram: DIR/region: cannot open for writing: Permission denied; run this as root
 [1]
 $ setpriv --reuid 65534 --clear-groups pkram init --size 8M file:other
-! pkram: other: cannot make the file: Permission denied
+! pkram: other: cannot make the file: Permission denied; run this as root
 [1]
 $ mkdir a; echo x >a/f; chmod 600 a/f; chmod 666 region; setpriv --reuid 65534 --clear-groups pkram save a
-! pkram: DIR/a/f: cannot be read: Permission denied
+! pkram: DIR/a/f: cannot be read: Permission denied; run this as root
 [1]
 
 What others cannot see is not said not to be there.
 
 $ mkdir -m 700 closed; touch closed/region; nobody -r file:$PWD/closed/region ls
 ! pkram: region file:DIR/closed/region: Permission denied; run this as root
+[1]
+$ pkram save -q a; mkdir -m 777 out; nobody restore -t out; nobody restore --mount=size=1M; nobody save closed; nobody restore -t closed/x
+! pkram: f: cannot set the owner: Operation not permitted; run this as root
+! pkram: cannot make a tmpfs: Operation not permitted; run this as root
+! pkram: DIR/closed: cannot be opened: Permission denied; run this as root
+! pkram: closed/x: Permission denied; run this as root
 [1]
 $ . $CLI_SOURCE/tests/cli/machine.sh; machine crashkernel 48G 8G; (unset PKRAM_REGION; setpriv --reuid 65534 --regid 65534 --clear-groups pkram --sysroot m; pkram --sysroot m | sed "s|$loop|/dev/pmem0|"); machine_end
 | Region     pmem:/dev/pmem0, 14.0 MiB
