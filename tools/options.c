@@ -318,8 +318,11 @@ void print_help(struct cmd *cmd, FILE *f)
 
 void print_verb_help(struct cmd *cmd, const struct verb *verb, FILE *f)
 {
-	fprintf(f, "Usage: pkram %s [OPTION...]%s%s\n\n%c%s.\n", verb->name, *verb->args ? " " : "",
-		verb->args, verb->help[0] - 'a' + 'A', verb->help + 1);
+	fprintf(f, "Usage: pkram %s [OPTION...]%s%s\n", verb->name, *verb->args ? " " : "",
+		verb->args);
+	if (verb->other_use)
+		fprintf(f, "       pkram %s %s\n", verb->name, verb->other_use);
+	fprintf(f, "\n%c%s.\n", verb->help[0] - 'a' + 'A', verb->help + 1);
 	if (verb->options) {
 		fputs("\nOptions:\n", f);
 		print_options(verb->options, f);

@@ -331,6 +331,7 @@ static int run_plan(struct cmd *cmd, int argc, char **argv)
 const struct verb verb_plan = {
 	.name = "plan",
 	.args = "SIZE",
+	.other_use = "--remove [--yes]",
 	.help = "propose a place for a region, set it in the boot loader",
 	.max_args = 1,
 	.options = options,

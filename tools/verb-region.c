@@ -148,7 +148,7 @@ static int run_region(struct cmd *cmd, int argc, char **argv)
 
 const struct verb verb_region = {
 	.name = "region",
-	.args = "convert [DEVICE]",
+	.args = "convert --to MODE [DEVICE]",
 	.help = "convert a region's device, raw or devdax",
 	.min_args = 1,
 	.max_args = 2,

@@ -88,6 +88,7 @@ enum verb_flags {
 struct verb {
 	const char *name;
 	const char *args;	/* as the usage line shows them */
+	const char *other_use;	/* a second usage line, behind the verb; NULL: none */
 	const char *help;	/* one line, starts with a verb */
 	int min_args;
 	int max_args;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
 $ pkram region
-! pkram: region: convert [DEVICE] is missing; see 'pkram region --help'
+! pkram: region: convert --to MODE [DEVICE] is missing; see 'pkram region --help'
 [2]
 $ pkram region convert --to raw
 ! pkram: region: DEVICE is missing; see 'pkram region --help'
