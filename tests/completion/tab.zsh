@@ -87,6 +87,12 @@ offers 'pkram kexec --leave-behind ' three
 offers 'pkram report --pro' --prometheus
 offers 'pkram help ve' verify '!version'
 offers 'pkram init ' file:$dir/region
+offers 'pkram plan -k ' pmem soft-reserved
+offers 'pkram restore -m ' one '!auto' '!huge=never'
+offers "pkram --region=$dir/other info " elsewhere '!one'
+offers 'pkram ls -o na' name
+offers 'pkram regions -o device,sta' state
+offers 'pkram unit ' restore save arm generate early early-files
 
 (( faults == 0 )) && print 'ok'
 exit faults

@@ -50,3 +50,41 @@ $ offer pkram region convert ''
 | dir
 | region
 | file:DIR/region
+$ offer pkram plan -k ''; offer pkram plan --kind = so; offer pkram check -k d; offer pkram check -m l
+| pmem
+| devdax
+| soft-reserved
+| soft-reserved
+| dir
+| load
+$ offer pkram restore -m o
+| one
+$ offer pkram --region = $PWD/re; offer pkram --region = file : $PWD/re; offer pkram --region = file : $PWD/region rm o
+| DIR/region
+| DIR/region
+| DIR/region
+| one
+$ offer pkram --region = $PWD/none rm o
+|
+$ offer pkram ls -o na; offer pkram regions --output = device,s; offer pkram ls -n -o fi
+| name
+| device,size
+| device,state
+| device,spec
+| files
+$ offer pkram report --prometheus = re; offer pkram report --prometheus re
+| region
+|
+$ offer pkram unit ''; offer pkram unit generate d; offer pkram unit arm ''
+| restore
+| save
+| arm
+| generate
+| early
+| early-files
+| dir
+|
+$ offer pkram save -n d; offer pkram save --name = d; offer pkram save -n name d
+|
+|
+| dir
