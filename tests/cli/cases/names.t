@@ -29,7 +29,7 @@ $ rm -r u; pkram restore u/; pkram restore $PWD/u/; pkram restore stream/
 [1]
 $ pkram verify nothing; pkram verify ''; pkram verify /
 ! pkram: file:DIR/region: no node named nothing; 'pkram ls' lists what is there
-! pkram: file:DIR/region: no node named ; 'pkram ls' lists what is there
+! pkram: verify: an empty word is no NAME; see 'pkram verify --help'
 ! pkram: file:DIR/region: no node named /; 'pkram ls' lists what is there
 [1]
 $ pkram rm stream u
