@@ -76,7 +76,7 @@ uint64_t catalog_space(const struct catalog *c, uint64_t id)
 	return sum;
 }
 
-static bool row_sound(const struct pkram_row *row, uint64_t size, uint64_t next_id)
+bool row_sound(const struct pkram_row *row, uint64_t size, uint64_t next_id)
 {
 	uint64_t id = le64toh(row->id), off = le64toh(row->off), len = le64toh(row->len);
 	uint64_t end = size - PKRAM_TAIL_SIZE;

@@ -94,6 +94,8 @@ int slot_read_catalog(struct region *r, unsigned int slot, const struct pkram_su
 
 void catalog_done(struct catalog *c);
 struct pkram_row row_make(uint64_t id, enum pkram_row_kind kind, uint64_t off, uint64_t len);
+/* Whether a row can be one: its id, and that it is aligned and inside the payload. */
+bool row_sound(const struct pkram_row *row, uint64_t size, uint64_t next_id);
 int catalog_copy(const struct catalog *from, struct catalog *ret);
 int catalog_add(struct catalog *c, const struct pkram_row *row);
 void catalog_drop(struct catalog *c, uint64_t id);

@@ -6,61 +6,197 @@
  * bytes of another node is that node's payload (a saved file may hold a perfect copy of a node
  * block), and one whose space belongs to a better candidate is a leftover.
  */
+#include <search.h>
+
 #include "store-internal.h"
 
 struct candidate {
 	struct store_node node;
 	uint64_t at, other, length, hash;
+	struct candidate *same_id; /* the first that was found of its id: itself, mostly */
 	bool trusted;	/* the last valid catalog names it */
 	bool payload;	/* lies inside another one's verified bytes */
+	bool whole;	/* so is its set, or it was once */
+	bool superseded; /* a newer node has its name */
+	bool id_taken;	/* one of its id was accepted; of same_id alone */
 };
 
+/* As they were found, by offset, until accept() has its own order of them. */
 struct candidates {
-	struct candidate *v;
+	struct candidate **v;
 	size_t n, cap;
+	void *ids, *copies; /* trees of them: the first one of each id; where the other copy is */
 };
+
+/* The rows of the last valid state by id, and of one id in their order. */
+struct base {
+	const struct catalog *rows;
+	const struct pkram_row **v;
+	size_t n;
+};
+
+/* What the accepted nodes own, each span malloc'ed: a tree in which overlapping is being equal. */
+struct taken {
+	void *spans;
+	uint64_t size; /* of the container */
+};
+
+/* What is in a tree belongs to the array. */
+static void keep(void *p)
+{
+	(void)p;
+}
+
+static struct candidate *candidate_free(struct candidate *cand)
+{
+	if (cand)
+		store_node_done(&cand->node);
+	free(cand);
+	return NULL;
+}
+DEFINE_CLEANUP(struct candidate *, candidate_free)
 
 static void candidates_done(struct candidates *c)
 {
+	tdestroy(c->ids, keep);
+	tdestroy(c->copies, keep);
 	for (size_t i = 0; i < c->n; i++)
-		store_node_done(&c->v[i].node);
+		candidate_free(c->v[i]);
 	free(c->v);
 }
 
-static int consider(struct region *r, const uint8_t key[16], uint64_t size, uint64_t at,
-		    const struct catalog *base, struct candidates *c)
+static int u64_cmp(uint64_t x, uint64_t y)
 {
-	const struct pkram_node_block *b;
-	struct candidate cand = { .at = at };
+	return (x > y) - (x < y);
+}
+
+/* --- the last valid state --- */
+
+static int base_cmp(const void *a, const void *b)
+{
+	const struct pkram_row *x = *(const struct pkram_row *const *)a;
+	const struct pkram_row *y = *(const struct pkram_row *const *)b;
+	int k = u64_cmp(le64toh(x->id), le64toh(y->id));
+
+	return k ? k : (x > y) - (x < y);
+}
+
+static int base_new(const struct catalog *rows, struct base *ret)
+{
+	const struct pkram_row **v = malloc(MAX(rows->n, (size_t)1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < rows->n; i++)
+		v[i] = &rows->rows[i];
+	if (rows->n)
+		qsort(v, rows->n, sizeof(*v), base_cmp);
+	*ret = (struct base){ .rows = rows, .v = v, .n = rows->n };
+	return 0;
+}
+
+/* Where the rows of an id begin; base_next() goes through them. */
+static size_t base_find(const struct base *b, uint64_t id)
+{
+	size_t lo = 0, hi = b->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (le64toh(b->v[mid]->id) < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static const struct pkram_row *base_next(const struct base *b, uint64_t id, size_t *i)
+{
+	return *i < b->n && le64toh(b->v[*i]->id) == id ? b->v[(*i)++] : NULL;
+}
+
+/* The row of a node, NULL where that state has none of this id. */
+static const struct pkram_row *base_node(const struct base *b, uint64_t id)
+{
+	const struct pkram_row *row;
+	size_t i = base_find(b, id);
+
+	while ((row = base_next(b, id, &i)))
+		if (le32toh(row->kind) == PKRAM_ROW_NODE)
+			return row;
+	return NULL;
+}
+
+/* --- the scan --- */
+
+static int id_cmp(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	return u64_cmp(x->node.id, y->node.id);
+}
+
+static int copy_cmp(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+	int k = u64_cmp(x->other, y->other);
+
+	k = k ? k : u64_cmp(x->node.id, y->node.id);
+	return k ? k : u64_cmp(x->hash, y->hash);
+}
+
+static bool is_second_copy(const struct candidates *c, const struct candidate *cand)
+{
+	const struct candidate first = { .node.id = cand->node.id, .hash = cand->hash,
+					 .other = cand->at };
+
+	return tfind(&first, &c->copies, copy_cmp) != NULL;
+}
+
+/* The candidate belongs to them, also when it fails. */
+static int add_candidate(struct candidates *c, struct candidate *cand)
+{
+	struct candidate **first;
 	int k;
 
-	k = node_block_read(r, key, size, at, &cand.node, &cand.hash);
+	k = array_grow(&c->v, &c->cap, c->n + 1, sizeof(*c->v));
+	if (k < 0) {
+		candidate_free(cand);
+		return k;
+	}
+	c->v[c->n++] = cand;
+	first = tsearch(cand, &c->ids, id_cmp);
+	if (!first || !tsearch(cand, &c->copies, copy_cmp))
+		return -ENOMEM;
+	cand->same_id = *first;
+	return 0;
+}
+
+static int consider(struct region *r, const uint8_t key[16], uint64_t size, uint64_t at,
+		    const struct base *base, struct candidates *c)
+{
+	_cleanup_(candidate_free_p) struct candidate *cand = calloc(1, sizeof(*cand));
+	const struct pkram_node_block *b;
+	const struct pkram_row *row;
+	int k;
+
+	if (!cand)
+		return -ENOMEM;
+	k = node_block_read(r, key, size, at, &cand->node, &cand->hash);
 	if (k == -EBADMSG)
 		return 0;
 	if (k < 0)
 		return k;
-	b = cand.node.block;
-	cand.other = le64toh(b->other);
-	cand.length = le64toh(b->length);
-	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].node.id == cand.node.id && c->v[i].hash == cand.hash &&
-		    c->v[i].other == at) {
-			/* The second copy of one that we have. */
-			store_node_done(&cand.node);
-			return 0;
-		}
-	for (size_t i = 0; i < base->n; i++)
-		if (le32toh(base->rows[i].kind) == PKRAM_ROW_NODE &&
-		    le64toh(base->rows[i].id) == cand.node.id &&
-		    le64toh(base->rows[i].hash) == cand.hash)
-			cand.trusted = true;
-	k = array_grow(&c->v, &c->cap, c->n + 1, sizeof(*c->v));
-	if (k < 0) {
-		store_node_done(&cand.node);
-		return k;
-	}
-	c->v[c->n++] = cand;
-	return 0;
+	b = cand->node.block;
+	cand->at = at;
+	cand->other = le64toh(b->other);
+	cand->length = le64toh(b->length);
+	if (is_second_copy(c, cand))
+		return 0;
+	row = base_node(base, cand->node.id);
+	cand->trusted = row && le64toh(row->hash) == cand->hash;
+	return add_candidate(c, TAKE_PTR(cand));
 }
 
 /* Bytes to look through; blocks that cannot be read are passed over as zeroes. */
@@ -85,7 +221,7 @@ static int scan_bytes(struct region *r, uint64_t off, size_t len, uint8_t *buf, 
 	return 0;
 }
 
-static int scan(struct region *r, const uint8_t key[16], uint64_t size, const struct catalog *base,
+static int scan(struct region *r, const uint8_t key[16], uint64_t size, const struct base *base,
 		struct candidates *c)
 {
 	_cleanup_free_ uint8_t *buf = io_buffer_new(PKRAM_WINDOW);
@@ -149,28 +285,211 @@ static bool holds_payload(struct region *r, const struct store_node *n, uint64_t
 	return yes;
 }
 
-static int mark_payload(struct region *r, struct candidates *c)
-{
-	_cleanup_free_ uint8_t *buf = io_buffer_new(PKRAM_WINDOW);
+/* A piece of the payload that a candidate claims. */
+struct claim {
+	uint64_t off, end;
+	struct candidate *by;
+};
 
-	if (!buf)
-		return -ENOMEM;
-	for (size_t i = 0; i < c->n; i++)
-		for (size_t j = 0; j < c->n && !c->v[i].payload && !c->v[i].trusted; j++)
-			if (i != j)
-				c->v[i].payload = holds_payload(r, &c->v[j].node, c->v[i].at, buf);
+struct claims {
+	struct claim *v;
+	size_t n, cap;
+};
+
+static int claim_cmp(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+
+	return u64_cmp(x->off, y->off);
+}
+
+static int claim_extents(struct claims *claims, struct candidate *by, const struct pkram_extent *e,
+			 uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t off = le64toh(e[i].off);
+		int k = array_grow(&claims->v, &claims->cap, claims->n + 1, sizeof(*claims->v));
+
+		if (k < 0)
+			return k;
+		claims->v[claims->n++] = (struct claim){ .off = off, .by = by,
+							 .end = off + le64toh(e[i].len) };
+	}
 	return 0;
 }
 
-/* Best first: what the catalog names, then what is newer. */
-static int candidate_cmp(const void *a, const void *b)
+static int claims_new(const struct candidates *c, struct claims *ret)
 {
-	const struct candidate *x = a, *y = b;
+	int k = 0;
+
+	for (size_t i = 0; i < c->n && k >= 0; i++) {
+		const struct store_node *n = &c->v[i]->node;
+
+		k = claim_extents(ret, c->v[i], n->extents, n->n_extents);
+		if (k >= 0)
+			k = claim_extents(ret, c->v[i], n->mirrors, n->n_mirrors);
+	}
+	if (k >= 0 && ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), claim_cmp);
+	return k;
+}
+
+/* Through candidates and claims by offset at once: v[0..open) are those that reach so far. */
+static int mark_payload(struct region *r, struct candidates *c)
+{
+	_cleanup_free_ uint8_t *buf = io_buffer_new(PKRAM_WINDOW);
+	struct claims claims = {};
+	size_t open = 0, next = 0;
+	int k;
+
+	if (!buf)
+		return -ENOMEM;
+	k = claims_new(c, &claims);
+	for (size_t i = 0; i < c->n && k >= 0; i++) {
+		struct candidate *cand = c->v[i];
+		size_t still = 0;
+
+		while (next < claims.n && claims.v[next].off <= cand->at)
+			claims.v[open++] = claims.v[next++];
+		for (size_t j = 0; j < open; j++)
+			if (claims.v[j].end > cand->at)
+				claims.v[still++] = claims.v[j];
+		open = still;
+		for (size_t j = 0; j < open && !cand->payload && !cand->trusted; j++)
+			if (claims.v[j].by != cand)
+				cand->payload = holds_payload(r, &claims.v[j].by->node, cand->at,
+							      buf);
+	}
+	free(claims.v);
+	return k;
+}
+
+/* --- what of it counts --- */
+
+static int generation_cmp(const void *a, const void *b)
+{
+	const struct candidate *x = *(struct candidate *const *)a;
+	const struct candidate *y = *(struct candidate *const *)b;
+
+	return u64_cmp(x->node.generation, y->node.generation);
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+	const struct candidate *x = *(struct candidate *const *)a;
+	const struct candidate *y = *(struct candidate *const *)b;
+	int k = strcmp(x->node.name, y->node.name);
+
+	return k ? k : generation_cmp(a, b);
+}
+
+/* Best first: what the catalog names, then what is newer. */
+static int best_cmp(const void *a, const void *b)
+{
+	const struct candidate *x = *(struct candidate *const *)a;
+	const struct candidate *y = *(struct candidate *const *)b;
+	int k;
 
 	if (x->trusted != y->trusted)
 		return x->trusted ? -1 : 1;
-	return (y->node.generation > x->node.generation) -
-	       (y->node.generation < x->node.generation);
+	k = generation_cmp(b, a);
+	return k ? k : u64_cmp(x->at, y->at);
+}
+
+/*
+ * A set that is not whole and newer than all others was never committed: none of it counts. An
+ * older one was, and what is missing of it was removed or replaced since.
+ */
+static void mark_whole(struct candidates *c)
+{
+	uint64_t newest = 0;
+	size_t end;
+
+	qsort(c->v, c->n, sizeof(*c->v), generation_cmp);
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->v[i]->payload)
+			newest = MAX(newest, c->v[i]->node.generation);
+	for (size_t i = 0; i < c->n; i = end) {
+		uint64_t generation = c->v[i]->node.generation, found = 0;
+
+		for (end = i; end < c->n && c->v[end]->node.generation == generation; end++)
+			found += !c->v[end]->payload;
+		for (size_t j = i; j < end; j++)
+			c->v[j]->whole = c->v[j]->trusted || found >= c->v[j]->node.set_count ||
+					 generation < newest;
+	}
+}
+
+/* A newer node of the same name stands for it. */
+static void mark_superseded(struct candidates *c)
+{
+	uint64_t newest = 0;
+
+	qsort(c->v, c->n, sizeof(*c->v), name_cmp);
+	for (size_t i = c->n; i-- > 0;) {
+		struct candidate *cand = c->v[i];
+
+		if (i + 1 == c->n || strcmp(cand->node.name, c->v[i + 1]->node.name) != 0)
+			newest = 0;
+		cand->superseded = cand->node.generation < newest;
+		if (cand->whole && !cand->payload)
+			newest = MAX(newest, cand->node.generation);
+	}
+}
+
+/* --- their space --- */
+
+static int overlap_cmp(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	if (ranges_overlap(x->off, x->len, y->off, y->len))
+		return 0;
+	return u64_cmp(x->off, y->off);
+}
+
+static int take_row(struct taken *t, const struct pkram_row *row)
+{
+	struct span *s, **there;
+
+	if (!row_sound(row, t->size, UINT64_MAX))
+		return -EBADMSG;
+	s = malloc(sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	*s = (struct span){ .off = le64toh(row->off), .len = le64toh(row->len) };
+	there = tsearch(s, &t->spans, overlap_cmp);
+	if (there && *there == s)
+		return 0;
+	free(s);
+	return there ? -EBADMSG : -ENOMEM;
+}
+
+static void give_row_back(struct taken *t, const struct pkram_row *row)
+{
+	const struct span key = { .off = le64toh(row->off), .len = le64toh(row->len) };
+	struct span **there = tfind(&key, &t->spans, overlap_cmp), *s = there ? *there : NULL;
+
+	tdelete(&key, &t->spans, overlap_cmp);
+	free(s);
+}
+
+/* The catalog's last rows, of one node: 0, and they are gone, where another one has their space. */
+static int take_rows(struct taken *t, struct catalog *c, size_t from)
+{
+	size_t n = from;
+	int k = 0;
+
+	while (n < c->n && k >= 0) {
+		k = take_row(t, &c->rows[n]);
+		n += k >= 0;
+	}
+	if (k >= 0)
+		return 1;
+	while (n > from)
+		give_row_back(t, &c->rows[--n]);
+	c->n = from;
+	return k == -EBADMSG ? 0 : k;
 }
 
 static int add_row(struct catalog *c, uint64_t id, enum pkram_row_kind kind, uint64_t off,
@@ -181,18 +500,17 @@ static int add_row(struct catalog *c, uint64_t id, enum pkram_row_kind kind, uin
 	return catalog_add(c, &row);
 }
 
-static int add_node(struct catalog *c, const struct candidate *cand, const struct catalog *base)
+static int add_node(struct catalog *c, const struct candidate *cand, const struct base *base)
 {
 	const struct store_node *n = &cand->node;
+	const struct pkram_row *known = base_node(base, n->id);
 	struct pkram_row head = row_make(n->id, PKRAM_ROW_NODE, cand->at, cand->length);
 	int k;
 
 	head.hash = htole64(cand->hash);
 	head.name_hash = htole64(name_hash(n->name));
-
-	for (size_t i = 0; i < base->n; i++)
-		if (base->rows[i].id == head.id && base->rows[i].kind == head.kind)
-			head.restored = base->rows[i].restored;
+	if (known)
+		head.restored = known->restored;
 	k = catalog_add(c, &head);
 	if (k >= 0)
 		k = add_row(c, n->id, PKRAM_ROW_COPY, cand->other, cand->length);
@@ -205,80 +523,52 @@ static int add_node(struct catalog *c, const struct candidate *cand, const struc
 	return k;
 }
 
-/*
- * A set that is not whole and newer than all others was never committed: none of it counts. An
- * older one was, and what is missing of it was removed or replaced since.
- */
-static bool set_whole(const struct candidates *c, size_t i)
+static int accept(struct region *r, struct candidates *c, const struct base *base,
+		  struct taken *taken, struct catalog *ret)
 {
-	uint64_t found = 0, newest = 0;
-
-	for (size_t j = 0; j < c->n; j++) {
-		if (c->v[j].payload)
-			continue;
-		found += c->v[j].node.generation == c->v[i].node.generation;
-		newest = MAX(newest, c->v[j].node.generation);
-	}
-	return c->v[i].trusted || found >= c->v[i].node.set_count ||
-	       c->v[i].node.generation < newest;
-}
-
-/* A newer node of the same name stands for it. */
-static bool superseded(const struct candidates *c, size_t i)
-{
-	for (size_t j = 0; j < c->n; j++)
-		if (j != i && !c->v[j].payload && set_whole(c, j) &&
-		    strcmp(c->v[j].node.name, c->v[i].node.name) == 0 &&
-		    c->v[j].node.generation > c->v[i].node.generation)
-			return true;
-	return false;
-}
-
-static int accept(struct region *r, struct candidates *c, uint64_t size, const struct catalog *base,
-		  struct catalog *ret)
-{
+	if (!c->n)
+		return 0;
+	mark_whole(c);
+	mark_superseded(c);
+	qsort(c->v, c->n, sizeof(*c->v), best_cmp);
 	for (size_t i = 0; i < c->n; i++) {
-		const struct candidate *cand = &c->v[i];
+		struct candidate *cand = c->v[i];
 		size_t before = ret->n;
 		int k;
 
-		if (cand->payload || superseded(c, i) || !set_whole(c, i))
+		if (cand->payload || cand->superseded || !cand->whole || cand->same_id->id_taken)
 			continue;
 		k = add_node(ret, cand, base);
 		if (k >= 0)
-			k = catalog_check(ret, size, UINT64_MAX);
-		if (k == -EBADMSG) {
-			/* Its space belongs to a better one. */
-			ret->n = before;
-			continue;
-		}
+			k = take_rows(taken, ret, before);
 		if (k < 0)
 			return k;
+		if (k == 0)
+			continue;
+		cand->same_id->id_taken = true;
 		pkram_log_debug(r->ctx, "%s: found %s at 0x%jx", r->spec, cand->node.name,
 				(uintmax_t)cand->at);
 	}
 	return 0;
 }
 
-static bool is_known(const struct catalog *c, const struct candidates *found, uint64_t id)
+static bool was_found(const struct candidates *c, uint64_t id)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (le64toh(c->rows[i].id) == id)
-			return true;
-	for (size_t i = 0; i < found->n; i++)
-		if (found->v[i].node.id == id)
-			return true;
-	return false;
+	const struct candidate key = { .node.id = id };
+
+	return tfind(&key, &c->ids, id_cmp) != NULL;
 }
 
 /* Removing a node zeroes the first block of both copies. */
-static bool is_erased(struct region *r, const struct catalog *base, uint64_t id, uint8_t *block)
+static bool is_erased(struct region *r, const struct base *base, uint64_t id, uint8_t *block)
 {
-	for (size_t i = 0; i < base->n; i++) {
-		const struct pkram_row *row = &base->rows[i];
+	const struct pkram_row *row;
+	size_t i = base_find(base, id);
+
+	while ((row = base_next(base, id, &i))) {
 		uint32_t kind = le32toh(row->kind);
 
-		if (le64toh(row->id) != id || (kind != PKRAM_ROW_NODE && kind != PKRAM_ROW_COPY))
+		if (kind != PKRAM_ROW_NODE && kind != PKRAM_ROW_COPY)
 			continue;
 		if (region_read(r, le64toh(row->off), PKRAM_BLOCK, block) < 0)
 			continue;
@@ -291,61 +581,58 @@ static bool is_erased(struct region *r, const struct catalog *base, uint64_t id,
 
 /*
  * Nodes of the last valid state that were not found: damaged in both copies, unless they were
- * removed since. They stay, for people to hear of them.
+ * removed since. They stay, for people to hear of them, but where their space was given to another
+ * one since.
  */
-static int keep_damaged(struct region *r, const struct candidates *found,
-			const struct catalog *base, uint64_t size, struct catalog *ret)
+static int keep_damaged(struct region *r, const struct candidates *found, const struct base *base,
+			struct taken *taken, struct catalog *ret)
 {
 	_cleanup_free_ uint8_t *block = io_buffer_new(PKRAM_BLOCK);
 	int k = 0;
 
 	if (!block)
 		return -ENOMEM;
-	for (size_t i = 0; i < base->n && k >= 0; i++) {
-		uint64_t id = le64toh(base->rows[i].id);
-		size_t before = ret->n;
+	for (size_t i = 0; i < base->rows->n && k >= 0; i++) {
+		uint64_t id = le64toh(base->rows->rows[i].id);
+		size_t before = ret->n, at = base_find(base, id);
+		const struct pkram_row *row;
 
-		if (le32toh(base->rows[i].kind) != PKRAM_ROW_NODE || is_known(ret, found, id) ||
+		if (le32toh(base->rows->rows[i].kind) != PKRAM_ROW_NODE || was_found(found, id) ||
 		    is_erased(r, base, id, block))
 			continue;
-		for (size_t j = 0; j < base->n && k >= 0; j++)
-			if (le64toh(base->rows[j].id) == id)
-				k = catalog_add(ret, &base->rows[j]);
+		while (k >= 0 && (row = base_next(base, id, &at)))
+			k = catalog_add(ret, row);
 		if (k >= 0)
-			k = catalog_check(ret, size, UINT64_MAX);
-		if (k == -EBADMSG) {
-			/* Its space was given to another one since. */
-			ret->n = before;
-			k = 0;
-		}
+			k = take_rows(taken, ret, before);
 	}
-	return k;
+	return MIN(k, 0);
 }
 
 int recover_catalog(struct region *r, struct pkram_superblock *sb, const struct catalog *base,
 		    struct catalog *ret)
 {
 	uint64_t size = le64toh(sb->size), next_id = 1, generation = le64toh(sb->generation);
+	struct taken taken = { .size = size };
+	struct base by_id = {};
 	struct candidates c = {};
 	struct catalog found = {};
 	int k;
 
-	k = scan(r, sb->key, size, base, &c);
+	k = base_new(base, &by_id);
+	if (k >= 0)
+		k = scan(r, sb->key, size, &by_id, &c);
 	if (k >= 0)
 		k = mark_payload(r, &c);
-	if (k >= 0) {
-		if (c.n)
-			qsort(c.v, c.n, sizeof(*c.v), candidate_cmp);
-		k = accept(r, &c, size, base, &found);
-	}
 	if (k >= 0)
-		k = keep_damaged(r, &c, base, size, &found);
+		k = accept(r, &c, &by_id, &taken, &found);
+	if (k >= 0)
+		k = keep_damaged(r, &c, &by_id, &taken, &found);
 	if (k >= 0 && !c.n && !base->n && superblock_seal(sb) != le64toh(sb->seal))
 		k = -EBADMSG;
 	if (k >= 0) {
 		for (size_t i = 0; i < c.n; i++) {
-			next_id = MAX(next_id, c.v[i].node.id + 1);
-			generation = MAX(generation, c.v[i].node.generation);
+			next_id = MAX(next_id, c.v[i]->node.id + 1);
+			generation = MAX(generation, c.v[i]->node.generation);
 		}
 		for (size_t i = 0; i < base->n; i++)
 			next_id = MAX(next_id, le64toh(base->rows[i].id) + 1);
@@ -357,8 +644,10 @@ int recover_catalog(struct region *r, struct pkram_superblock *sb, const struct 
 		*ret = found;
 		found = (struct catalog){};
 	}
+	tdestroy(taken.spans, free);
 	catalog_done(&found);
 	candidates_done(&c);
+	free(by_id.v);
 	return k;
 }
 

@@ -746,6 +746,68 @@ static void test_newer_and_moved(void **state)
 	free(sb);
 }
 
+/* Both copies of a node's block as a commit writes them, behind `at`, and a block of data. */
+static void put_block(struct store *s, uint64_t id, const char *name, uint64_t generation,
+		      uint64_t set_count, uint64_t at)
+{
+	static const struct store_props props = {};
+	static const pkram_le64 hashes[1];
+	struct span data = { .off = at + 2 * PKRAM_BLOCK, .len = PKRAM_BLOCK };
+	const struct spans extents = { .v = &data, .n = 1 }, mirrors = {};
+	const struct node_image img = {
+		.kind = PKRAM_NODE_KIND_STREAM, .id = id, .generation = generation,
+		.set_count = set_count, .size = PKRAM_BLOCK, .extents = &extents,
+		.mirrors = &mirrors, .hashes = hashes, .name = name, .props = &props,
+	};
+	struct pkram_node_block *b;
+	uint64_t hash;
+
+	assert_int_equal(node_block_build(s, &img, PKRAM_BLOCK, &b, &hash), 0);
+	for (uint64_t i = 0; i < 2; i++) {
+		b->self = htole64(at + i * PKRAM_BLOCK);
+		b->other = htole64(at + !i * PKRAM_BLOCK);
+		assert_int_equal(pwrite(memory_fd, b, PKRAM_BLOCK,
+					(off_t)(at + i * PKRAM_BLOCK)), PKRAM_BLOCK);
+	}
+	free(b);
+}
+
+/*
+ * What is done for each of them must not go through all others: this would then take as long as
+ * the test may. Of four, one is older than another one of its name; the newest set is not whole.
+ */
+static void test_recovery_of_many(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t n = 8000, step = 3 * PKRAM_BLOCK;
+	struct region *r;
+	char name[32];
+
+	store_close(f->store);
+	assert_int_equal(ftruncate(memory_fd, 128 * MIB), 0);
+	assert_int_equal(region_new(f->ctx, &memory_ops, "test", false, &r), 0);
+	assert_int_equal(store_format(r), 0);
+	region_close(r);
+	f->store = open_store(f->ctx, false);
+	for (uint64_t i = 0; i < n; i++) {
+		bool last = i >= n - 4;
+
+		snprintf(name, sizeof(name), "n%ju", (uintmax_t)(i % 4 ? i : i + 1));
+		put_block(f->store, i + 1, name, last ? n + 1 : i + 1, last ? 5 : 1,
+			  PKRAM_PAYLOAD_START + i * step);
+	}
+	damage(100, 8);
+	damage(PKRAM_SLOT_SIZE + 100, 8);
+	reopen(f);
+	assert_int_equal(count_nodes(f->store), (n - 4) / 4 * 3);
+	assert_int_equal(free_bytes(f->store), 128 * MIB - PKRAM_PAYLOAD_START - PKRAM_TAIL_SIZE -
+						       (n - 4) / 4 * 3 * step);
+	assert_int_equal(put(f->store, "a", 1, 1000), 0);
+	reopen(f);
+	assert_false(f->store->recovered);
+	assert_int_equal(count_nodes(f->store), (n - 4) / 4 * 3 + 1);
+}
+
 /* What only looks at damage leaves it as it is; one whole key of two is enough; the next change
  * mends. */
 static void test_looking_changes_nothing(void **state)
@@ -923,6 +985,7 @@ int main(void)
 		T(test_node_block_copies),
 		T(test_recovery),
 		T(test_recovery_forgets_removed),
+		T(test_recovery_of_many),
 		T(test_fake_node_block),
 		T(test_newer_and_moved),
 		T(test_looking_changes_nothing),
