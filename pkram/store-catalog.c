@@ -429,12 +429,27 @@ int store_publish(struct store *s)
 
 /* --- locks of ids --- */
 
+/* Where it is or would be. */
+static size_t hold_place(const struct store *s, uint64_t id)
+{
+	size_t lo = 0, hi = s->n_holds;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (s->holds[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 static struct hold *find_hold(struct store *s, uint64_t id)
 {
-	for (size_t i = 0; i < s->n_holds; i++)
-		if (s->holds[i].id == id)
-			return &s->holds[i];
-	return NULL;
+	size_t i = hold_place(s, id);
+
+	return i < s->n_holds && s->holds[i].id == id ? &s->holds[i] : NULL;
 }
 
 int store_hold(struct store *s, uint64_t id, bool exclusive)
@@ -453,8 +468,10 @@ int store_hold(struct store *s, uint64_t id, bool exclusive)
 			exclusive ? REGION_LOCK_EXCLUSIVE : REGION_LOCK_SHARED, false);
 	if (k < 0)
 		return k;
-	s->holds[s->n_holds++] = (struct hold){ .id = id, .count = 1,
-							.exclusive = exclusive };
+	h = &s->holds[hold_place(s, id)];
+	memmove(h + 1, h, (size_t)(s->holds + s->n_holds - h) * sizeof(*h));
+	*h = (struct hold){ .id = id, .count = 1, .exclusive = exclusive };
+	s->n_holds++;
 	return 0;
 }
 
@@ -465,7 +482,8 @@ void store_unhold(struct store *s, uint64_t id)
 	if (!h || --h->count)
 		return;
 	region_lock(s->region, PKRAM_LOCK_NODE + id, REGION_UNLOCK, false);
-	*h = s->holds[--s->n_holds];
+	s->n_holds--;
+	memmove(h, h + 1, (size_t)(s->holds + s->n_holds - h) * sizeof(*h));
 }
 
 bool store_unheld(struct store *s, uint64_t id)

@@ -60,7 +60,7 @@ struct store {
 	struct slot seen[2];		/* the medium as it was loaded */
 	struct catalog catalog;
 	struct spans erase;		/* node blocks to wipe once their rows are gone */
-	struct hold *holds;
+	struct hold *holds;		/* by id */
 	size_t n_holds, cap_holds;
 	uint64_t *half; /* ids of nodes whose block has one copy left: told of once */
 	size_t n_half, cap_half;
