@@ -41,12 +41,46 @@ int catalog_add(struct catalog *c, const struct pkram_row *row)
 	return 0;
 }
 
-void catalog_drop(struct catalog *c, uint64_t id)
+static int id_cmp(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void ids_done(struct ids *ids)
+{
+	free(ids->v);
+	*ids = (struct ids){};
+}
+
+int ids_add(struct ids *ids, uint64_t id)
+{
+	int k = array_grow(&ids->v, &ids->cap, ids->n + 1, sizeof(*ids->v));
+
+	if (k < 0)
+		return k;
+	ids->v[ids->n++] = id;
+	return 0;
+}
+
+void ids_sort(struct ids *ids)
+{
+	if (ids->n)
+		qsort(ids->v, ids->n, sizeof(*ids->v), id_cmp);
+}
+
+bool ids_have(const struct ids *ids, uint64_t id)
+{
+	return ids->n && bsearch(&id, ids->v, ids->n, sizeof(id), id_cmp);
+}
+
+void catalog_drop(struct catalog *c, const struct ids *ids)
 {
 	size_t out = 0;
 
 	for (size_t i = 0; i < c->n; i++)
-		if (le64toh(c->rows[i].id) != id)
+		if (!ids_have(ids, le64toh(c->rows[i].id)))
 			c->rows[out++] = c->rows[i];
 	c->n = out;
 }
@@ -88,13 +122,6 @@ bool row_sound(const struct pkram_row *row, uint64_t size, uint64_t next_id)
 	return le32toh(row->kind) >= PKRAM_ROW_NODE && le32toh(row->kind) <= PKRAM_ROW_MIRROR &&
 	       len > 0 && IS_ALIGNED(off | len, PKRAM_BLOCK) && off >= PKRAM_PAYLOAD_START &&
 	       range_ok(off, len, end);
-}
-
-static int id_cmp(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
 }
 
 /* Every id has exactly one head: as many heads as ids, and no id twice among the heads. */
@@ -507,55 +534,63 @@ bool store_writer_lives(struct store *s, uint64_t id)
 
 /* --- taking ids out --- */
 
-int store_drop(struct store *s, uint64_t id)
+int store_drop(struct store *s, struct ids *ids)
 {
+	if (!ids->n)
+		return 0;
+	ids_sort(ids);
 	for (size_t i = 0; i < s->catalog.n; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
 		uint32_t kind = le32toh(row->kind);
 		int k;
 
-		if (le64toh(row->id) != id || row->len == 0 || kind == PKRAM_ROW_DATA ||
-		    kind == PKRAM_ROW_MIRROR)
+		if (row->len == 0 || kind == PKRAM_ROW_DATA || kind == PKRAM_ROW_MIRROR ||
+		    !ids_have(ids, le64toh(row->id)))
 			continue;
 		k = spans_add(&s->erase, le64toh(row->off), PKRAM_BLOCK);
 		if (k < 0)
 			return k;
 	}
-	catalog_drop(&s->catalog, id);
+	catalog_drop(&s->catalog, ids);
 	return 0;
+}
+
+int store_drop_one(struct store *s, uint64_t id)
+{
+	struct ids one = { .v = &id, .n = 1 };
+
+	return store_drop(s, &one);
 }
 
 int store_reclaim(struct store *s)
 {
-	size_t i = 0;
+	struct ids gone = {};
+	int k = 0;
 
-	while (i < s->catalog.n) {
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
 		uint32_t kind = le32toh(row->kind);
 		uint64_t id = le64toh(row->id);
-		int k;
 
-		if ((kind != PKRAM_ROW_WRITER && kind != PKRAM_ROW_ORPHAN) ||
-		    !store_unheld(s, id)) {
-			i++;
-			continue;
-		}
-		pkram_log_debug(s->ctx, "%s: reclaiming %ju bytes of a writer or reader that ended",
-				s->region->spec, (uintmax_t)catalog_space(&s->catalog, id));
-		k = store_drop(s, id);
-		if (k < 0)
-			return k;
-		i = 0;
+		if ((kind == PKRAM_ROW_WRITER || kind == PKRAM_ROW_ORPHAN) && store_unheld(s, id))
+			k = ids_add(&gone, id);
 	}
-	return 0;
+	if (k >= 0 && gone.n)
+		pkram_log_debug(s->ctx,
+				"%s: reclaiming the space of %zu writers or readers that ended",
+				s->region->spec, gone.n);
+	if (k >= 0)
+		k = store_drop(s, &gone);
+	ids_done(&gone);
+	return k;
 }
 
-int store_unlink(struct store *s, struct pkram_row *head)
+int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone)
 {
 	uint64_t id = le64toh(head->id);
 
 	if (store_unheld(s, id))
-		return store_drop(s, id);
+		return ids_add(gone, id);
 	head->kind = htole32(PKRAM_ROW_ORPHAN);
 	head->name_hash = 0;
 	head->restored = 0;

@@ -28,6 +28,12 @@ struct catalog {
 	size_t n, cap;
 };
 
+/* Any number of them, told apart from all others at once: a set may have thousands of nodes. */
+struct ids {
+	uint64_t *v;
+	size_t n, cap;
+};
+
 /* An id whose lock this store holds: open file description locks do not conflict with themselves.
  */
 struct hold {
@@ -92,13 +98,19 @@ int slot_read_catalog(struct region *r, unsigned int slot, const struct pkram_su
 
 /* --- store-catalog.c --- */
 
+void ids_done(struct ids *ids);
+int ids_add(struct ids *ids, uint64_t id);
+void ids_sort(struct ids *ids);
+/* Of sorted ones. */
+bool ids_have(const struct ids *ids, uint64_t id);
+
 void catalog_done(struct catalog *c);
 struct pkram_row row_make(uint64_t id, enum pkram_row_kind kind, uint64_t off, uint64_t len);
 /* Whether a row can be one: its id, and that it is aligned and inside the payload. */
 bool row_sound(const struct pkram_row *row, uint64_t size, uint64_t next_id);
 int catalog_copy(const struct catalog *from, struct catalog *ret);
 int catalog_add(struct catalog *c, const struct pkram_row *row);
-void catalog_drop(struct catalog *c, uint64_t id);
+void catalog_drop(struct catalog *c, const struct ids *ids);
 /* The head row of an id, NULL where there is none. */
 struct pkram_row *catalog_head(struct catalog *c, uint64_t id);
 /* All space of an id, in bytes. */
@@ -121,12 +133,13 @@ bool store_unheld(struct store *s, uint64_t id);
 /* Whether a writer lives that holds the id's lock. Works on a read-only region. */
 bool store_writer_lives(struct store *s, uint64_t id);
 
-/* Drops the rows of an id and remembers its node blocks for erasing. */
-int store_drop(struct store *s, uint64_t id);
+/* Drops the rows of ids, sorting these, and remembers their node blocks for erasing. */
+int store_drop(struct store *s, struct ids *ids);
+int store_drop_one(struct store *s, uint64_t id);
 /* Drops dead writers and orphans that nobody reads any more. */
 int store_reclaim(struct store *s);
-/* Takes a node out of the catalog: dropped, or an orphan while somebody reads it. */
-int store_unlink(struct store *s, struct pkram_row *head);
+/* Takes a node out of the catalog: `gone` is for the caller to drop; an orphan while it is read. */
+int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone);
 
 /* The head of the node of a name; NULL: none. Compares the names, not just their hashes. */
 struct pkram_row *store_find(struct store *s, const char *name);

@@ -8,9 +8,11 @@
 int writer_rows(struct catalog *c, const struct store_writer *w, const struct pkram_row *head)
 {
 	struct pkram_row keep = *head, row;
+	uint64_t id = w->id;
+	const struct ids one = { .v = &id, .n = 1 };
 	int k;
 
-	catalog_drop(c, w->id);
+	catalog_drop(c, &one);
 	k = catalog_add(c, &keep);
 	for (size_t i = 0; i < w->blocks.n && k >= 0; i++) {
 		/* The head of a node is the row of the first copy. */
@@ -191,7 +193,7 @@ static int yield_one(struct store *s, const char *name, store_yield_fn yield, vo
 		return 0;
 	agreed = store_unheld(s, old.id) && yield(arg, &old);
 	if (agreed) {
-		int k = store_drop(s, old.id);
+		int k = store_drop_one(s, old.id);
 
 		store_node_done(&old);
 		return k < 0 ? k : 1;
@@ -283,18 +285,18 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 
 static int drop_unread(struct store *s)
 {
+	struct ids unread = {};
 	int k = 0;
 
-	for (size_t i = 0; i < s->catalog.n && k >= 0;) {
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
 
-		if (le32toh(row->kind) != PKRAM_ROW_NODE || !store_unheld(s, le64toh(row->id))) {
-			i++;
-			continue;
-		}
-		k = store_drop(s, le64toh(row->id));
-		i = 0;
+		if (le32toh(row->kind) == PKRAM_ROW_NODE && store_unheld(s, le64toh(row->id)))
+			k = ids_add(&unread, le64toh(row->id));
 	}
+	if (k >= 0)
+		k = store_drop(s, &unread);
+	ids_done(&unread);
 	return k;
 }
 

@@ -118,7 +118,7 @@ struct store_writer *store_writer_discard(struct store_writer *w)
 
 		store_unhold(s, w->id);
 		/* A commit that failed late may have been made all the same. */
-		if (writing && (store_drop(s, w->id) < 0 || store_publish(s) < 0))
+		if (writing && (store_drop_one(s, w->id) < 0 || store_publish(s) < 0))
 			pkram_log_debug(s->ctx, "%s: the space of %s comes back later",
 					s->region->spec, w->name);
 		store_end(s);
@@ -342,7 +342,12 @@ static int commit_one(struct store *s, struct store_writer *w, uint64_t set_coun
 		return k;
 	old = store_find(s, w->name);
 	if (old) {
-		k = store_unlink(s, old);
+		struct ids gone = {};
+
+		k = store_unlink(s, old, &gone);
+		if (k >= 0)
+			k = store_drop(s, &gone);
+		ids_done(&gone);
 		if (k < 0)
 			return k;
 	}
@@ -365,21 +370,22 @@ static void pass_origins(struct store *s, struct store_writer *const *writers, s
 
 static int unlink_others(struct store *s, struct store_writer *const *writers, size_t n)
 {
+	struct ids ours = {}, gone = {};
 	int k = 0;
 
-	for (size_t i = 0; i < s->catalog.n && k >= 0;) {
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = ids_add(&ours, writers[i]->id);
+	ids_sort(&ours);
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
 		struct pkram_row *row = &s->catalog.rows[i];
-		bool ours = le32toh(row->kind) != PKRAM_ROW_NODE;
 
-		for (size_t j = 0; j < n && !ours; j++)
-			ours = le64toh(row->id) == writers[j]->id;
-		if (ours) {
-			i++;
-			continue;
-		}
-		k = store_unlink(s, row);
-		i = 0;
+		if (le32toh(row->kind) == PKRAM_ROW_NODE && !ids_have(&ours, le64toh(row->id)))
+			k = store_unlink(s, row, &gone);
 	}
+	if (k >= 0)
+		k = store_drop(s, &gone);
+	ids_done(&ours);
+	ids_done(&gone);
 	return k;
 }
 

@@ -168,17 +168,33 @@ int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n)
 
 /* --- removing --- */
 
-static int wipe(struct store *s, uint64_t id)
+static int wipe(struct store *s, const struct catalog *c, const struct ids *ids)
 {
-	for (size_t i = 0; i < s->catalog.n; i++) {
-		const struct pkram_row *row = &s->catalog.rows[i];
+	for (size_t i = 0; i < c->n; i++) {
+		const struct pkram_row *row = &c->rows[i];
 		int k;
 
-		if (le64toh(row->id) != id || !row->len)
+		if (!row->len || !ids_have(ids, le64toh(row->id)))
 			continue;
 		k = region_zero(s->region, le64toh(row->off), le64toh(row->len));
 		if (k < 0)
 			return k;
+	}
+	return 0;
+}
+
+static int find_all(struct store *s, const char *const *names, size_t n, bool wiped,
+		    struct pkram_row **ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = store_find(s, names[i]);
+		if (!ret[i])
+			return store_no_node(s, names[i]);
+		if (wiped && !store_unheld(s, le64toh(ret[i]->id)))
+			return log_error_errno(
+				s->ctx, -EBUSY,
+				"%s: %s is being read; its bytes cannot be wiped now",
+				s->region->spec, names[i]);
 	}
 	return 0;
 }
@@ -189,42 +205,25 @@ static int wipe(struct store *s, uint64_t id)
  */
 static int remove_locked(struct store *s, const char *const *names, size_t n, bool wiped)
 {
-	struct catalog before = {}, after;
-	_cleanup_free_ uint64_t *ids = calloc(n, sizeof(*ids));
-	int k = 0;
+	_cleanup_free_ struct pkram_row **heads = calloc(n, sizeof(*heads));
+	struct catalog before = {};
+	struct ids gone = {};
+	int k;
 
-	if (!ids)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct pkram_row *head = store_find(s, names[i]);
-
-		if (!head)
-			return store_no_node(s, names[i]);
-		ids[i] = le64toh(head->id);
-		if (wiped && !store_unheld(s, ids[i]))
-			return log_error_errno(
-				s->ctx, -EBUSY,
-				"%s: %s is being read; its bytes cannot be wiped now",
-				s->region->spec, names[i]);
-	}
-	if (wiped)
+	k = heads ? find_all(s, names, n, wiped, heads) : -ENOMEM;
+	if (k >= 0 && wiped)
 		k = catalog_copy(&s->catalog, &before);
-	for (size_t i = 0; i < n && k >= 0; i++) {
-		struct pkram_row *head = catalog_head(&s->catalog, ids[i]);
-
-		/* The same name twice is gone already. */
-		if (head && le32toh(head->kind) == PKRAM_ROW_NODE)
-			k = store_unlink(s, head);
-	}
+	for (size_t i = 0; i < n && k >= 0; i++)
+		/* The same name twice may be an orphan already. */
+		if (le32toh(heads[i]->kind) == PKRAM_ROW_NODE)
+			k = store_unlink(s, heads[i], &gone);
+	if (k >= 0)
+		k = store_drop(s, &gone);
 	if (k >= 0)
 		k = store_publish(s);
-	if (k >= 0 && wiped) {
-		after = s->catalog;
-		s->catalog = before;
-		for (size_t i = 0; i < n && k >= 0; i++)
-			k = wipe(s, ids[i]);
-		s->catalog = after;
-	}
+	if (k >= 0 && wiped)
+		k = wipe(s, &before, &gone);
+	ids_done(&gone);
 	catalog_done(&before);
 	return k;
 }
