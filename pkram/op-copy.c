@@ -11,15 +11,15 @@
 
 struct op_copy_node {
 	struct store_reader *reader;
-	struct store_writer *writer;
 	uint64_t first_window;	/* in the work array */
 	uint8_t *damaged;	/* a byte for each window */
 };
 
 void op_copy_undo(struct op_copy *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		c->nodes[i].writer = store_writer_discard(c->nodes[i].writer);
+	if (c->writing)
+		store_writers_discard(c->writers, c->n);
+	c->writing = false;
 }
 
 void op_copy_done(struct op_copy *c)
@@ -30,6 +30,7 @@ void op_copy_done(struct op_copy *c)
 		free(c->nodes[i].damaged);
 	}
 	free(c->nodes);
+	free(c->writers);
 	free(c->needs);
 	work_buffers_free(c->bounce);
 	*c = (struct op_copy){ 0 };
@@ -77,8 +78,9 @@ static int add_nodes(struct op_copy *c, const struct store_node *list, size_t n)
 	int k = 0;
 
 	c->nodes = calloc(MAX(n, (size_t)1), sizeof(*c->nodes));
+	c->writers = calloc(MAX(n, (size_t)1), sizeof(*c->writers));
 	c->needs = calloc(MAX(n, (size_t)1), sizeof(*c->needs));
-	if (!c->nodes || !c->needs)
+	if (!c->nodes || !c->writers || !c->needs)
 		return -ENOMEM;
 	for (size_t i = 0; i < n && k >= 0; i++)
 		if (!list[i].writing)
@@ -128,18 +130,14 @@ static uint64_t set_count(const struct op_copy *c, uint64_t generation)
 	return n;
 }
 
-static int begin_node(struct op_copy *c, size_t i, struct store *to)
+static int begin_node(struct op_copy *c, size_t i)
 {
 	const struct store_node *n = store_reader_node(c->nodes[i].reader);
 	const struct store_props props = { .origin = n,
 					   .origin_set = set_count(c, n->generation) };
-	struct store_writer *w;
+	struct store_writer *w = c->writers[i];
 	int k;
 
-	k = store_writer_open(to, n->name, n->kind, &c->nodes[i].writer);
-	if (k < 0)
-		return k;
-	w = c->nodes[i].writer;
 	k = store_writer_set_props(w, &props);
 	if (k >= 0)
 		k = store_writer_set_holes(w, n->holes, n->n_holes);
@@ -150,10 +148,20 @@ static int begin_node(struct op_copy *c, size_t i, struct store *to)
 
 int op_copy_begin(struct op_copy *c, struct store *to)
 {
-	int k = 0;
+	_cleanup_free_ struct store_claim *claims = calloc(c->n, sizeof(*claims));
+	int k;
 
+	if (!claims)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct store_node *n = store_reader_node(c->nodes[i].reader);
+
+		claims[i] = (struct store_claim){ .name = n->name, .kind = n->kind };
+	}
+	k = store_writers_open(to, claims, c->n, c->writers);
+	c->writing = k >= 0;
 	for (size_t i = 0; i < c->n && k >= 0; i++)
-		k = begin_node(c, i, to);
+		k = begin_node(c, i);
 	return k;
 }
 
@@ -173,14 +181,14 @@ static struct op_copy_node *node_of_window(struct op_copy *c, uint64_t window)
 }
 
 /* Putting clears what follows in the last block: so never from where the source lies. */
-static int put_window(struct op_copy_node *node, uint64_t index, const void *bytes, size_t len,
+static int put_window(struct store_writer *w, uint64_t index, const void *bytes, size_t len,
 		      void *bounce)
 {
-	void *to = store_writer_window(node->writer, index, len, bounce);
+	void *to = store_writer_window(w, index, len, bounce);
 
 	if (to != bytes)
 		memcpy(to, bytes, len);
-	return store_writer_put(node->writer, index, len, to);
+	return store_writer_put(w, index, len, to);
 }
 
 static int do_window(void *arg, unsigned int worker, uint64_t index)
@@ -199,7 +207,7 @@ static int do_window(void *arg, unsigned int worker, uint64_t index)
 		return 0;
 	}
 	if (k >= 0 && !c->checking)
-		k = put_window(node, i, bytes, len, c->bounce[worker]);
+		k = put_window(c->writers[node - c->nodes], i, bytes, len, c->bounce[worker]);
 	if (k < 0)
 		return k;
 	return ctx_progress(c->ctx, c->checking ? "verify" : c->what,
@@ -228,16 +236,15 @@ int op_copy_verify(struct op_copy *c)
 int op_copy_run(struct op_copy *c, struct store *to, bool alone)
 {
 	const struct work_cpus *near = store_region(c->from)->near;
-	_cleanup_free_ struct store_writer **writers = calloc(c->n, sizeof(*writers));
-	int k = writers ? 0 : -ENOMEM;
+	int k;
 
-	if (k >= 0)
-		k = do_windows(c, near ? near : store_region(to)->near, false);
+	k = do_windows(c, near ? near : store_region(to)->near, false);
 	if (k < 0)
 		return k;
-	for (size_t i = 0; i < c->n; i++)
-		writers[i] = TAKE_PTR(c->nodes[i].writer);
-	return alone ? store_commit_alone(to, writers, c->n) : store_commit(to, writers, c->n);
+	/* It frees them, also when it fails. */
+	c->writing = false;
+	return alone ? store_commit_alone(to, c->writers, c->n) :
+		       store_commit(to, c->writers, c->n);
 }
 
 void op_copy_transfer(const struct op_copy *c, uint64_t ns, struct pkram_transfer *ret)

@@ -12,6 +12,8 @@ struct op_copy {
 	struct store *from;
 	const char *what;	/* for the progress */
 	struct op_copy_node *nodes;
+	struct store_writer **writers; /* of the nodes, while `writing` */
+	bool writing;
 	struct store_need *needs; /* in the target */
 	size_t n;
 	uint64_t bytes, files;

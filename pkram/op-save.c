@@ -49,12 +49,6 @@ static void save_done(struct save *s)
 	work_buffers_free(s->bounce);
 }
 
-static int open_writer(struct save_tree *t)
-{
-	return t->writer ? 0 : store_writer_open(t->save->region->store, t->name,
-						 PKRAM_NODE_KIND_TREE, &t->writer);
-}
-
 /* Room for data before it is known how much of it there is: never at the cost of an old node. */
 static int early_room(void *arg, uint64_t size)
 {
@@ -65,7 +59,8 @@ static int early_room(void *arg, uint64_t size)
 
 	if (size <= room)
 		return 1;
-	k = open_writer(t);
+	k = t->writer ? 0 : store_writer_open(t->save->region->store, t->name,
+					      PKRAM_NODE_KIND_TREE, &t->writer);
 	if (k >= 0)
 		k = store_writer_grow(t->writer, ALIGN_UP(size, PKRAM_WINDOW),
 				      ALIGN_UP(size, EARLY_AHEAD), NULL, NULL, &room);
@@ -105,7 +100,30 @@ static int scan_tree(struct save *s, struct save_tree *t)
 	t->first_window = s->windows;
 	s->windows += window_count(t->info.size, t->info.meta_size);
 	s->bytes += t->info.size;
-	return open_writer(t);
+	return 0;
+}
+
+/* Writers of the trees that took no room early. */
+static int open_writers(struct save *s)
+{
+	_cleanup_free_ struct store_claim *claims = calloc(s->n, sizeof(*claims));
+	_cleanup_free_ struct store_writer **writers = calloc(s->n, sizeof(*writers));
+	size_t n = 0;
+	int k;
+
+	if (!claims || !writers)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->trees[i].writer)
+			claims[n++] = (struct store_claim){ .name = s->trees[i].name,
+							    .kind = PKRAM_NODE_KIND_TREE };
+	k = store_writers_open(s->region->store, claims, n, writers);
+	if (k < 0)
+		return k;
+	for (size_t i = s->n; i-- > 0;)
+		if (!s->trees[i].writer)
+			s->trees[i].writer = writers[--n];
+	return 0;
 }
 
 static int save_scan(struct save *s, const struct pkram_save_item *items)
@@ -135,7 +153,7 @@ static int save_scan(struct save *s, const struct pkram_save_item *items)
 		if (k < 0)
 			return k;
 	}
-	return 0;
+	return open_writers(s);
 }
 
 static struct store_props tree_props(const struct save_tree *t)

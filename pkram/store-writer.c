@@ -7,55 +7,98 @@
 #include "hash.h"
 #include "store-writer.h"
 
-/* Refuses a name that a living writer has. */
-static int check_name_free(struct store *s, const char *name)
+static int log_busy(struct store *s, const char *name, uint64_t pid)
 {
-	uint64_t hash = name_hash(name);
+	return log_error_errno(s->ctx, -EBUSY,
+			       "%s: %s is being written by pid %ju; wait for it or end it",
+			       s->region->spec, name, (uintmax_t)pid);
+}
 
+/* A name that is asked for. */
+struct wanted {
+	uint64_t hash;
+	const char *name;
+};
+
+static int wanted_cmp(const void *a, const void *b)
+{
+	const struct wanted *x = a, *y = b;
+
+	return (x->hash > y->hash) - (x->hash < y->hash);
+}
+
+/* Refuses names that a living writer has. */
+static int check_names_free(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	_cleanup_free_ struct wanted *v = malloc(n * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct wanted){ .hash = name_hash(writers[i]->name),
+					.name = writers[i]->name };
+	qsort(v, n, sizeof(*v), wanted_cmp);
+	for (size_t i = 1; i < n; i++)
+		if (v[i].hash == v[i - 1].hash)
+			return log_busy(s, v[i].name, (uint64_t)getpid());
 	for (size_t i = 0; i < s->catalog.n; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
+		const struct wanted key = { .hash = le64toh(row->name_hash) };
+		const struct wanted *same;
 
-		if (le32toh(row->kind) != PKRAM_ROW_WRITER || le64toh(row->name_hash) != hash ||
-		    !store_writer_lives(s, le64toh(row->id)))
+		if (le32toh(row->kind) != PKRAM_ROW_WRITER)
 			continue;
-		return log_error_errno(s->ctx, -EBUSY,
-				       "%s: %s is being written by pid %ju; wait for it or end it",
-				       s->region->spec, name, (uintmax_t)le64toh(row->hash));
+		same = bsearch(&key, v, n, sizeof(*v), wanted_cmp);
+		if (same && store_writer_lives(s, le64toh(row->id)))
+			return log_busy(s, same->name, le64toh(row->hash));
 	}
 	return 0;
 }
 
-static int writer_register(struct store *s, struct store_writer *w)
+static int add_writer(struct store *s, const struct store_writer *w)
 {
-	struct pkram_row row;
+	struct pkram_row row = row_make(w->id, PKRAM_ROW_WRITER, 0, 0);
+	int k;
+
+	row.hash = htole64((uint64_t)getpid());
+	row.name_hash = htole64(name_hash(w->name));
+	k = catalog_add(&s->catalog, &row);
+	return k < 0 ? k : store_hold(s, w->id, true);
+}
+
+static int register_locked(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	uint64_t first = le64toh(s->sb.next_id);
+	size_t held = 0;
+	int k;
+
+	k = check_names_free(s, writers, n);
+	if (k >= 0)
+		k = store_reclaim(s);
+	if (k >= 0 && (first >= PKRAM_ID_MAX || n > PKRAM_ID_MAX - first))
+		k = -EOVERFLOW;
+	while (held < n && k >= 0) {
+		writers[held]->id = first + held;
+		k = add_writer(s, writers[held]);
+		held += k >= 0;
+	}
+	if (k >= 0) {
+		s->sb.next_id = htole64(first + n);
+		k = store_publish(s);
+	}
+	while (k < 0 && held)
+		store_unhold(s, writers[--held]->id);
+	return k;
+}
+
+static int writers_register(struct store *s, struct store_writer *const *writers, size_t n)
+{
 	int k;
 
 	k = store_begin(s, true);
 	if (k < 0)
 		return k;
-	k = check_name_free(s, w->name);
-	if (k >= 0)
-		k = store_reclaim(s);
-	if (k < 0)
-		goto end;
-	w->id = le64toh(s->sb.next_id);
-	if (w->id >= PKRAM_ID_MAX) {
-		k = -EOVERFLOW;
-		goto end;
-	}
-	row = row_make(w->id, PKRAM_ROW_WRITER, 0, 0);
-	row.hash = htole64((uint64_t)getpid());
-	row.name_hash = htole64(name_hash(w->name));
-	k = catalog_add(&s->catalog, &row);
-	if (k >= 0)
-		k = store_hold(s, w->id, true);
-	if (k >= 0) {
-		s->sb.next_id = htole64(w->id + 1);
-		k = store_publish(s);
-		if (k < 0)
-			store_unhold(s, w->id);
-	}
-end:
+	k = register_locked(s, writers, n);
 	store_end(s);
 	return k;
 }
@@ -75,12 +118,10 @@ static void writer_free(struct store_writer *w)
 	free(w);
 }
 
-int store_writer_open(struct store *s, const char *name, enum pkram_node_kind kind,
-		      struct store_writer **ret)
+static int writer_new(struct store *s, const struct store_claim *claim, struct store_writer **ret)
 {
 	struct store_writer *w;
-	size_t len = strlen(name);
-	int k;
+	size_t len = strlen(claim->name);
 
 	if (len == 0)
 		return log_error_errno(s->ctx, -EINVAL, "a node's name cannot be empty");
@@ -89,45 +130,112 @@ int store_writer_open(struct store *s, const char *name, enum pkram_node_kind ki
 			s->ctx, -ENAMETOOLONG,
 			"%.40s...: %zu bytes are too long for a node's name (limit %u); "
 			"give it a shorter one",
-			name, len, PKRAM_NAME_MAX);
+			claim->name, len, PKRAM_NAME_MAX);
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
 	w->store = s;
-	w->kind = kind;
-	w->name = strdup(name);
-	k = w->name ? writer_register(s, w) : -ENOMEM;
-	if (k < 0) {
-		writer_free(w);
-		return k;
+	w->kind = claim->kind;
+	w->name = strdup(claim->name);
+	if (!w->name) {
+		free(w);
+		return -ENOMEM;
 	}
 	*ret = w;
 	return 0;
 }
 
-struct store_writer *store_writer_discard(struct store_writer *w)
+int store_writers_open(struct store *s, const struct store_claim *claims, size_t n,
+		       struct store_writer **ret)
+{
+	size_t made = 0;
+	int k = 0;
+
+	if (!n)
+		return 0;
+	while (made < n && k >= 0) {
+		k = writer_new(s, &claims[made], &ret[made]);
+		made += k >= 0;
+	}
+	if (k >= 0)
+		k = writers_register(s, ret, n);
+	while (k < 0 && made) {
+		writer_free(ret[--made]);
+		ret[made] = NULL;
+	}
+	return k;
+}
+
+int store_writer_open(struct store *s, const char *name, enum pkram_node_kind kind,
+		      struct store_writer **ret)
+{
+	const struct store_claim claim = { .name = name, .kind = kind };
+	struct store_writer *w;
+	int k;
+
+	k = store_writers_open(s, &claim, 1, &w);
+	if (k >= 0)
+		*ret = w;
+	return k;
+}
+
+/* Drops those of them that are writers yet: a commit that failed late may have been made. */
+static int drop_writers(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	struct ids ours = {}, writing = {};
+	int k = 0;
+
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = ids_add(&ours, writers[i]->id);
+	ids_sort(&ours);
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+
+		if (le32toh(row->kind) == PKRAM_ROW_WRITER && ids_have(&ours, le64toh(row->id)))
+			k = ids_add(&writing, le64toh(row->id));
+	}
+	if (k >= 0 && writing.n) {
+		k = store_drop(s, &writing);
+		if (k >= 0)
+			k = store_publish(s);
+	}
+	ids_done(&ours);
+	ids_done(&writing);
+	return k;
+}
+
+static void unhold_writers(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	while (n)
+		store_unhold(s, writers[--n]->id);
+}
+
+void store_writers_discard(struct store_writer **writers, size_t n)
 {
 	struct store *s;
 
-	if (!w)
-		return NULL;
-	s = w->store;
+	if (!n)
+		return;
+	s = writers[0]->store;
 	if (store_begin(s, true) >= 0) {
-		const struct pkram_row *head = catalog_head(&s->catalog, w->id);
-		bool writing = head && le32toh(head->kind) == PKRAM_ROW_WRITER;
-
-		store_unhold(s, w->id);
-		/* A commit that failed late may have been made all the same. */
-		if (writing && (store_drop_one(s, w->id) < 0 || store_publish(s) < 0))
+		unhold_writers(s, writers, n);
+		if (drop_writers(s, writers, n) < 0)
 			pkram_log_debug(s->ctx, "%s: the space of %s comes back later",
-					s->region->spec, w->name);
+					s->region->spec, n == 1 ? writers[0]->name : "a set");
 		store_end(s);
 	} else {
 		pthread_mutex_lock(&s->mutex);
-		store_unhold(s, w->id);
+		unhold_writers(s, writers, n);
 		pthread_mutex_unlock(&s->mutex);
 	}
-	writer_free(w);
+	for (size_t i = 0; i < n; i++)
+		writer_free(TAKE_PTR(writers[i]));
+}
+
+struct store_writer *store_writer_discard(struct store_writer *w)
+{
+	if (w)
+		store_writers_discard(&w, 1);
 	return NULL;
 }
 
@@ -404,16 +512,14 @@ static int commit(struct store *s, struct store_writer **writers, size_t n, bool
 		if (k >= 0)
 			k = store_publish(s);
 		if (k >= 0)
-			for (size_t i = 0; i < n; i++)
-				store_unhold(s, writers[i]->id);
+			unhold_writers(s, writers, n);
 		store_end(s);
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (k < 0)
-			store_writer_discard(writers[i]);
-		else
+	if (k < 0)
+		store_writers_discard(writers, n);
+	else
+		for (size_t i = 0; i < n; i++)
 			writer_free(writers[i]);
-	}
 	return k;
 }
 

@@ -172,6 +172,17 @@ int store_writer_open(struct store *s, const char *name, enum pkram_node_kind ki
 struct store_writer *store_writer_discard(struct store_writer *w);
 DEFINE_CLEANUP(struct store_writer *, store_writer_discard)
 
+struct store_claim {
+	const char *name;
+	enum pkram_node_kind kind;
+};
+
+/* The same of a set in one change of the container: all names or none. */
+int store_writers_open(struct store *s, const struct store_claim *claims, size_t n,
+		       struct store_writer **ret);
+/* Of one store; each is NULL then. */
+void store_writers_discard(struct store_writer **writers, size_t n);
+
 /*
  * What to give up for space when a node does not fit beside the old one of its name. The policy is
  * the caller's: fn says whether this old node may go (logging it).

@@ -916,6 +916,43 @@ static void test_set_is_one_commit(void **state)
 	store_node_done(&b);
 }
 
+/* All names or none, in one change of the container; given back in one, too. */
+static void test_writers_of_a_set(void **state)
+{
+	struct fixture *f = *state;
+	struct store *other = open_store(f->ctx, false);
+	static const struct store_claim claims[] = { { "c", PKRAM_NODE_KIND_TREE },
+						     { "a", PKRAM_NODE_KIND_STREAM },
+						     { "b", PKRAM_NODE_KIND_TREE },
+						     { "a", PKRAM_NODE_KIND_TREE } };
+	struct store_writer *w[ARRAY_SIZE(claims)] = {}, *held;
+	struct store_info before, info;
+
+	assert_int_equal(store_writer_open(other, "b", PKRAM_NODE_KIND_TREE, &held), 0);
+	assert_int_equal(store_info(f->store, &before), 0);
+	assert_int_equal(store_writers_open(f->store, claims, 3, w), -EBUSY);
+	assert_int_equal(store_writers_open(f->store, claims, 4, w), -EBUSY);
+	assert_int_equal(store_info(f->store, &info), 0);
+	assert_int_equal(info.generation, before.generation);
+	assert_int_equal(info.writers, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+		assert_null(w[i]);
+	store_writer_discard(held);
+
+	assert_int_equal(store_info(f->store, &before), 0);
+	assert_int_equal(store_writers_open(f->store, claims, 3, w), 0);
+	assert_int_equal(store_info(f->store, &info), 0);
+	assert_int_equal(info.generation, before.generation + 1);
+	assert_int_equal(info.writers, 3);
+	assert_int_equal(put(other, "a", 1, 10), -EBUSY);
+	store_writers_discard(w, 3);
+	assert_int_equal(store_info(f->store, &info), 0);
+	assert_int_equal(info.generation, before.generation + 2);
+	assert_int_equal(info.writers, 0);
+	assert_int_equal(put(other, "a", 1, 10), 0);
+	store_close(other);
+}
+
 /* Random changes against a model that knows only names, seeds and lengths. */
 static void test_random(void **state)
 {
@@ -992,6 +1029,7 @@ int main(void)
 		T(test_read_only_feature),
 		T(test_format_replaces),
 		T(test_set_is_one_commit),
+		T(test_writers_of_a_set),
 		T(test_random),
 	};
 #undef T
