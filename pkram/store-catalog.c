@@ -597,23 +597,28 @@ int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone)
 	return 0;
 }
 
+bool store_row_named(struct store *s, const struct pkram_row *row, const char *name)
+{
+	struct store_node node;
+	bool same;
+
+	/* A damaged block cannot say its name; the hash is then all there is. */
+	if (node_read(s, row, &node) < 0)
+		return true;
+	same = strcmp(node.name, name) == 0;
+	store_node_done(&node);
+	return same;
+}
+
 struct pkram_row *store_find(struct store *s, const char *name)
 {
 	uint64_t hash = name_hash(name);
 
 	for (size_t i = 0; i < s->catalog.n; i++) {
 		struct pkram_row *row = &s->catalog.rows[i];
-		struct store_node node;
-		bool same;
 
-		if (le32toh(row->kind) != PKRAM_ROW_NODE || le64toh(row->name_hash) != hash)
-			continue;
-		/* A damaged block cannot say its name; the hash is then all there is. */
-		if (node_read(s, row, &node) < 0)
-			return row;
-		same = strcmp(node.name, name) == 0;
-		store_node_done(&node);
-		if (same)
+		if (le32toh(row->kind) == PKRAM_ROW_NODE && le64toh(row->name_hash) == hash &&
+		    store_row_named(s, row, name))
 			return row;
 	}
 	return NULL;

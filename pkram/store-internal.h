@@ -141,6 +141,8 @@ int store_reclaim(struct store *s);
 /* Takes a node out of the catalog: `gone` is for the caller to drop; an orphan while it is read. */
 int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone);
 
+/* Whether a node's head that has the hash of the name has the name, too. */
+bool store_row_named(struct store *s, const struct pkram_row *row, const char *name);
 /* The head of the node of a name; NULL: none. Compares the names, not just their hashes. */
 struct pkram_row *store_find(struct store *s, const char *name);
 /* -ENOENT, logged. */

@@ -5,18 +5,15 @@
  */
 #include "store-writer.h"
 
-int writer_rows(struct catalog *c, const struct store_writer *w, const struct pkram_row *head)
+static int add_rows(struct catalog *c, const struct store_writer *w)
 {
-	struct pkram_row keep = *head, row;
-	uint64_t id = w->id;
-	const struct ids one = { .v = &id, .n = 1 };
+	struct pkram_row row;
 	int k;
 
-	catalog_drop(c, &one);
-	k = catalog_add(c, &keep);
+	k = catalog_add(c, &w->head);
 	for (size_t i = 0; i < w->blocks.n && k >= 0; i++) {
 		/* The head of a node is the row of the first copy. */
-		if (i == 0 && le32toh(keep.kind) == PKRAM_ROW_NODE)
+		if (i == 0 && le32toh(w->head.kind) == PKRAM_ROW_NODE)
 			continue;
 		row = row_make(w->id, PKRAM_ROW_COPY, w->blocks.v[i].off, w->blocks.v[i].len);
 		k = catalog_add(c, &row);
@@ -32,15 +29,58 @@ int writer_rows(struct catalog *c, const struct store_writer *w, const struct pk
 	return k;
 }
 
-int writer_head(struct store *s, const struct store_writer *w, struct pkram_row *ret)
+int writers_rows(struct catalog *c, struct store_writer *const *writers, size_t n)
 {
-	struct pkram_row *head = catalog_head(&s->catalog, w->id);
+	struct ids ids = {};
+	int k = 0;
 
-	if (!head || le32toh(head->kind) != PKRAM_ROW_WRITER)
-		return log_error_errno(s->ctx, -ESTALE,
-				       "%s: the space of %s was taken away; save again",
-				       s->region->spec, w->name);
-	*ret = *head;
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = ids_add(&ids, writers[i]->id);
+	if (k >= 0) {
+		ids_sort(&ids);
+		catalog_drop(c, &ids);
+	}
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = add_rows(c, writers[i]);
+	ids_done(&ids);
+	return k;
+}
+
+static int writer_cmp(const void *a, const void *b)
+{
+	const struct store_writer *x = *(struct store_writer *const *)a;
+	const struct store_writer *y = *(struct store_writer *const *)b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+int writers_heads(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	_cleanup_free_ struct store_writer **by_id = malloc(MAX(n, (size_t)1) * sizeof(*by_id));
+
+	if (!by_id)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		by_id[i] = writers[i];
+		by_id[i]->head = (struct pkram_row){};
+	}
+	qsort(by_id, n, sizeof(*by_id), writer_cmp);
+	for (size_t i = 0; i < s->catalog.n; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+		const struct store_writer key = { .id = le64toh(row->id) }, *at = &key;
+		struct store_writer **w;
+
+		if (le32toh(row->kind) != PKRAM_ROW_WRITER)
+			continue;
+		w = bsearch(&at, by_id, n, sizeof(*by_id), writer_cmp);
+		if (w)
+			(*w)->head = *row;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (!writers[i]->head.kind)
+			return log_error_errno(s->ctx, -ESTALE,
+					       "%s: the space of %s was taken away; save again",
+					       s->region->spec, writers[i]->name);
 	return 0;
 }
 
@@ -96,7 +136,6 @@ static uint64_t need_data(const struct store_need *need)
 static int keep_early(struct store *s, const struct store_need *need)
 {
 	struct store_writer *w = need->writer;
-	struct pkram_row head;
 	int k;
 
 	if (w->grown) {
@@ -111,8 +150,8 @@ static int keep_early(struct store *s, const struct store_need *need)
 	spans_done(&w->blocks);
 	k = spans_copy(&w->early, &w->extents);
 	if (k >= 0)
-		k = writer_head(s, w, &head);
-	return k < 0 ? k : writer_rows(&s->catalog, w, &head);
+		k = writers_heads(s, &w, 1);
+	return k < 0 ? k : writers_rows(&s->catalog, &w, 1);
 }
 
 /* Windows that were put before it was known how many stand in front of them. */
@@ -246,9 +285,14 @@ static uint64_t needs_total(const struct store_need *needs, size_t n)
 static int reserve_locked(struct store *s, const struct store_need *needs, size_t n,
 			  store_yield_fn yield, void *arg)
 {
+	_cleanup_free_ struct store_writer **writers = calloc(MAX(n, (size_t)1), sizeof(*writers));
 	uint64_t own = 0;
 	int k, given = 0;
 
+	if (!writers)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		writers[i] = needs[i].writer;
 	k = store_reclaim(s);
 	if (k >= 0)
 		k = keep_all_early(s, needs, n);
@@ -263,20 +307,16 @@ static int reserve_locked(struct store *s, const struct store_need *needs, size_
 			k = take_needs(s, needs, n);
 	}
 	for (size_t i = 0; i < n; i++)
-		own += spans_total(&needs[i].writer->early);
+		own += spans_total(&writers[i]->early);
 	if (k == -ENOSPC)
 		return log_no_space(s, n == 1 ? needs[0].writer->name : "this set of nodes", "",
 				    needs_total(needs, n), own);
-	for (size_t i = 0; i < n && k >= 0; i++) {
-		struct store_writer *w = needs[i].writer;
-		struct pkram_row head;
-
-		k = writer_head(s, w, &head);
-		if (k >= 0)
-			k = writer_rows(&s->catalog, w, &head);
-		if (k >= 0)
-			k = shift_hashes(w);
-	}
+	if (k >= 0)
+		k = writers_heads(s, writers, n);
+	if (k >= 0)
+		k = writers_rows(&s->catalog, writers, n);
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = shift_hashes(writers[i]);
 	if (k < 0)
 		return k;
 	HOOK("reserve");
@@ -361,16 +401,15 @@ static int grow_to(struct store *s, struct store_writer *w, uint64_t size)
 static int grow_try(struct store *s, struct store_writer *w, uint64_t size)
 {
 	struct spans before = {};
-	struct pkram_row head;
 	int k;
 
 	k = spans_copy(&w->extents, &before);
 	if (k >= 0)
-		k = writer_head(s, w, &head);
+		k = writers_heads(s, &w, 1);
 	if (k >= 0)
 		k = grow_to(s, w, size);
 	if (k >= 0)
-		k = writer_rows(&s->catalog, w, &head);
+		k = writers_rows(&s->catalog, &w, 1);
 	if (k < 0) {
 		spans_done(&w->extents);
 		w->extents = before;
@@ -451,6 +490,9 @@ int writer_settle(struct store *s, struct store_writer *w)
 		spans_done(&gaps);
 		if (k == -ENOSPC)
 			log_no_space(s, w->name, "", length * 2, 0);
+		/* The next one of its set does not take them, too. */
+		if (k >= 0)
+			k = writers_rows(&s->catalog, &w, 1);
 		if (k < 0)
 			return k;
 	}

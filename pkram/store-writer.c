@@ -14,7 +14,7 @@ static int log_busy(struct store *s, const char *name, uint64_t pid)
 			       s->region->spec, name, (uintmax_t)pid);
 }
 
-/* A name that is asked for. */
+/* Names that are asked for, by hash: no two of them have the same once they are registered. */
 struct wanted {
 	uint64_t hash;
 	const char *name;
@@ -27,28 +27,43 @@ static int wanted_cmp(const void *a, const void *b)
 	return (x->hash > y->hash) - (x->hash < y->hash);
 }
 
-/* Refuses names that a living writer has. */
-static int check_names_free(struct store *s, struct store_writer *const *writers, size_t n)
+static struct wanted *wanted_new(struct store_writer *const *writers, size_t n)
 {
-	_cleanup_free_ struct wanted *v = malloc(n * sizeof(*v));
+	struct wanted *v = malloc(MAX(n, (size_t)1) * sizeof(*v));
 
 	if (!v)
-		return -ENOMEM;
+		return NULL;
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct wanted){ .hash = name_hash(writers[i]->name),
 					.name = writers[i]->name };
 	qsort(v, n, sizeof(*v), wanted_cmp);
+	return v;
+}
+
+static const struct wanted *wanted_find(const struct wanted *v, size_t n, uint64_t hash)
+{
+	const struct wanted key = { .hash = hash };
+
+	return bsearch(&key, v, n, sizeof(*v), wanted_cmp);
+}
+
+/* Refuses names that a living writer has. */
+static int check_names_free(struct store *s, struct store_writer *const *writers, size_t n)
+{
+	_cleanup_free_ struct wanted *v = wanted_new(writers, n);
+
+	if (!v)
+		return -ENOMEM;
 	for (size_t i = 1; i < n; i++)
 		if (v[i].hash == v[i - 1].hash)
 			return log_busy(s, v[i].name, (uint64_t)getpid());
 	for (size_t i = 0; i < s->catalog.n; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
-		const struct wanted key = { .hash = le64toh(row->name_hash) };
 		const struct wanted *same;
 
 		if (le32toh(row->kind) != PKRAM_ROW_WRITER)
 			continue;
-		same = bsearch(&key, v, n, sizeof(*v), wanted_cmp);
+		same = wanted_find(v, n, le64toh(row->name_hash));
 		if (same && store_writer_lives(s, le64toh(row->id)))
 			return log_busy(s, same->name, le64toh(row->hash));
 	}
@@ -433,36 +448,48 @@ static int write_blocks(struct store *s, struct store_writer *w, uint64_t set_co
 	return k;
 }
 
-static int commit_one(struct store *s, struct store_writer *w, uint64_t set_count)
+/* In one pass over the rows, whatever the number of names. */
+static int unlink_old(struct store *s, struct store_writer *const *writers, size_t n)
 {
-	struct pkram_row head, *old;
-	uint64_t hash = 0;
+	_cleanup_free_ struct wanted *v = wanted_new(writers, n);
+	struct ids gone = {};
+	int k = v ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
+		struct pkram_row *row = &s->catalog.rows[i];
+		const struct wanted *w;
+
+		if (le32toh(row->kind) != PKRAM_ROW_NODE)
+			continue;
+		w = wanted_find(v, n, le64toh(row->name_hash));
+		if (w && store_row_named(s, row, w->name))
+			k = store_unlink(s, row, &gone);
+	}
+	if (k >= 0)
+		k = store_drop(s, &gone);
+	ids_done(&gone);
+	return k;
+}
+
+static int commit_set(struct store *s, struct store_writer *const *writers, size_t n)
+{
 	int k;
 
-	k = writer_head(s, w, &head);
-	if (k < 0)
-		return k;
-	k = writer_settle(s, w);
-	if (k < 0)
-		return k;
-	k = write_blocks(s, w, set_count, &hash);
-	if (k < 0)
-		return k;
-	old = store_find(s, w->name);
-	if (old) {
-		struct ids gone = {};
+	k = writers_heads(s, writers, n);
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = writer_settle(s, writers[i]);
+	for (size_t i = 0; i < n && k >= 0; i++) {
+		struct store_writer *w = writers[i];
+		uint64_t hash = 0;
 
-		k = store_unlink(s, old, &gone);
-		if (k >= 0)
-			k = store_drop(s, &gone);
-		ids_done(&gone);
-		if (k < 0)
-			return k;
+		k = write_blocks(s, w, n, &hash);
+		w->head = row_make(w->id, PKRAM_ROW_NODE, w->blocks.v[0].off, w->block_len);
+		w->head.hash = htole64(hash);
+		w->head.name_hash = htole64(name_hash(w->name));
 	}
-	head = row_make(w->id, PKRAM_ROW_NODE, w->blocks.v[0].off, w->block_len);
-	head.hash = htole64(hash);
-	head.name_hash = htole64(name_hash(w->name));
-	return writer_rows(&s->catalog, w, &head);
+	if (k >= 0)
+		k = unlink_old(s, writers, n);
+	return k < 0 ? k : writers_rows(&s->catalog, writers, n);
 }
 
 /* No node is newer than its container. */
@@ -504,8 +531,7 @@ static int commit(struct store *s, struct store_writer **writers, size_t n, bool
 	k = store_begin(s, true);
 	if (k >= 0) {
 		pass_origins(s, writers, n);
-		for (size_t i = 0; i < n && k >= 0; i++)
-			k = commit_one(s, writers[i], n);
+		k = commit_set(s, writers, n);
 		if (k >= 0 && alone)
 			k = unlink_others(s, writers, n);
 		region_persist(s->region);

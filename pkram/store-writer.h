@@ -9,6 +9,7 @@
 struct store_writer {
 	struct store *store;
 	uint64_t id;
+	struct pkram_row head;	/* as writers_heads() found it */
 	enum pkram_node_kind kind;
 	char *name;
 	char *strings[3];	/* own what props points to */
@@ -26,9 +27,12 @@ struct store_writer {
 	uint64_t n_holes, room_holes;
 };
 
-/* The writer's own head row; -ESTALE when somebody made the container anew. */
-int writer_head(struct store *s, const struct store_writer *w, struct pkram_row *ret);
-/* Rows of the writer's id as its spans say, behind its head row. */
-int writer_rows(struct catalog *c, const struct store_writer *w, const struct pkram_row *head);
-/* Its size is final: what was reserved ahead is free again, and the node's block has its place. */
+/* Looks up their head rows; -ESTALE when somebody made the container anew. */
+int writers_heads(struct store *s, struct store_writer *const *writers, size_t n);
+/* The rows of their ids anew: each one's head, then what its spans say. */
+int writers_rows(struct catalog *c, struct store_writer *const *writers, size_t n);
+/*
+ * Its size is final: what was reserved ahead is free again with its next rows, and the node's block
+ * has its place. Its head was looked up.
+ */
 int writer_settle(struct store *s, struct store_writer *w);
