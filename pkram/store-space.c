@@ -143,12 +143,16 @@ int space_free(const struct catalog *c, uint64_t size, struct spans *ret)
 	return 0;
 }
 
-/* Cuts [off, off + len) out of gap i. */
+/* Cuts [off, off + len) out of gap i; no empty gaps pile up in front of what is left. */
 static int gap_cut(struct spans *gaps, size_t i, uint64_t off, uint64_t len)
 {
 	struct span *g = &gaps->v[i];
 	uint64_t end = g->off + g->len, rest = end - (off + len);
 
+	if (off == g->off) {
+		*g = (struct span){ .off = off + len, .len = rest };
+		return 0;
+	}
 	g->len = off - g->off;
 	if (rest) {
 		int k = spans_add(gaps, off + len, rest);
