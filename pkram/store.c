@@ -58,6 +58,32 @@ struct pkram_ctx *store_ctx(struct store *s)
 	return s->ctx;
 }
 
+/* What the dead have counts as free: the next change gives it back. */
+static int free_gaps(struct store *s, struct spans *ret)
+{
+	struct catalog c = {};
+	struct ids gone = {};
+	int k = catalog_copy(&s->catalog, &c);
+
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
+		const struct pkram_row *row = &s->catalog.rows[i];
+		uint32_t kind = le32toh(row->kind);
+		uint64_t id = le64toh(row->id);
+
+		if ((kind == PKRAM_ROW_WRITER && !store_writer_lives(s, id)) ||
+		    (kind == PKRAM_ROW_ORPHAN && store_unheld(s, id)))
+			k = ids_add(&gone, id);
+	}
+	if (k >= 0) {
+		ids_sort(&gone);
+		catalog_drop(&c, &gone);
+		k = space_free(&c, le64toh(s->sb.size), ret);
+	}
+	ids_done(&gone);
+	catalog_done(&c);
+	return k;
+}
+
 static int describe(struct store *s, struct store_info *ret)
 {
 	struct store_info info = {
@@ -74,7 +100,7 @@ static int describe(struct store *s, struct store_info *ret)
 	int k;
 
 	memcpy(info.uuid, s->sb.uuid, sizeof(info.uuid));
-	k = space_free(&s->catalog, info.size, &gaps);
+	k = free_gaps(s, &gaps);
 	if (k < 0)
 		return k;
 	info.free = spans_total(&gaps);
