@@ -562,9 +562,8 @@ int store_drop_one(struct store *s, uint64_t id)
 	return store_drop(s, &one);
 }
 
-int store_reclaim(struct store *s)
+int store_find_dead(struct store *s, struct ids *ret)
 {
-	struct ids gone = {};
 	int k = 0;
 
 	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
@@ -572,9 +571,19 @@ int store_reclaim(struct store *s)
 		uint32_t kind = le32toh(row->kind);
 		uint64_t id = le64toh(row->id);
 
-		if ((kind == PKRAM_ROW_WRITER || kind == PKRAM_ROW_ORPHAN) && store_unheld(s, id))
-			k = ids_add(&gone, id);
+		if ((kind == PKRAM_ROW_WRITER && !store_writer_lives(s, id)) ||
+		    (kind == PKRAM_ROW_ORPHAN && store_unheld(s, id)))
+			k = ids_add(ret, id);
 	}
+	ids_sort(ret);
+	return k;
+}
+
+int store_reclaim(struct store *s)
+{
+	struct ids gone = {};
+	int k = store_find_dead(s, &gone);
+
 	if (k >= 0 && gone.n)
 		pkram_log_debug(s->ctx,
 				"%s: reclaiming the space of %zu writers or readers that ended",

@@ -136,7 +136,9 @@ bool store_writer_lives(struct store *s, uint64_t id);
 /* Drops the rows of ids, sorting these, and remembers their node blocks for erasing. */
 int store_drop(struct store *s, struct ids *ids);
 int store_drop_one(struct store *s, uint64_t id);
-/* Drops dead writers and orphans that nobody reads any more. */
+/* Dead writers, and orphans that nobody reads any more, as far as this opening may ask; sorted. */
+int store_find_dead(struct store *s, struct ids *ret);
+/* Drops these. */
 int store_reclaim(struct store *s);
 /* Takes a node out of the catalog: `gone` is for the caller to drop; an orphan while it is read. */
 int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone);

@@ -194,15 +194,22 @@ int store_writer_open(struct store *s, const char *name, enum pkram_node_kind ki
 	return k;
 }
 
+static int writer_ids(struct store_writer *const *writers, size_t n, struct ids *ret)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = ids_add(ret, writers[i]->id);
+	ids_sort(ret);
+	return k;
+}
+
 /* Drops those of them that are writers yet: a commit that failed late may have been made. */
 static int drop_writers(struct store *s, struct store_writer *const *writers, size_t n)
 {
 	struct ids ours = {}, writing = {};
-	int k = 0;
+	int k = writer_ids(writers, n, &ours);
 
-	for (size_t i = 0; i < n && k >= 0; i++)
-		k = ids_add(&ours, writers[i]->id);
-	ids_sort(&ours);
 	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
 		const struct pkram_row *row = &s->catalog.rows[i];
 
@@ -506,11 +513,8 @@ static void pass_origins(struct store *s, struct store_writer *const *writers, s
 static int unlink_others(struct store *s, struct store_writer *const *writers, size_t n)
 {
 	struct ids ours = {}, gone = {};
-	int k = 0;
+	int k = writer_ids(writers, n, &ours);
 
-	for (size_t i = 0; i < n && k >= 0; i++)
-		k = ids_add(&ours, writers[i]->id);
-	ids_sort(&ours);
 	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
 		struct pkram_row *row = &s->catalog.rows[i];
 

@@ -63,19 +63,11 @@ static int free_gaps(struct store *s, struct spans *ret)
 {
 	struct catalog c = {};
 	struct ids gone = {};
-	int k = catalog_copy(&s->catalog, &c);
+	int k = store_find_dead(s, &gone);
 
-	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
-		const struct pkram_row *row = &s->catalog.rows[i];
-		uint32_t kind = le32toh(row->kind);
-		uint64_t id = le64toh(row->id);
-
-		if ((kind == PKRAM_ROW_WRITER && !store_writer_lives(s, id)) ||
-		    (kind == PKRAM_ROW_ORPHAN && store_unheld(s, id)))
-			k = ids_add(&gone, id);
-	}
+	if (k >= 0)
+		k = catalog_copy(&s->catalog, &c);
 	if (k >= 0) {
-		ids_sort(&gone);
 		catalog_drop(&c, &gone);
 		k = space_free(&c, le64toh(s->sb.size), ret);
 	}
