@@ -34,7 +34,6 @@ static int run_info(struct cmd *cmd, int argc, char **argv)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
 	_cleanup_node_list_ struct pkram_node_list *nodes = NULL;
-	struct pkram_region_info info;
 	struct json j = { .f = stdout };
 	const struct pkram_node *node;
 	struct column_list list;
@@ -42,8 +41,6 @@ static int run_info(struct cmd *cmd, int argc, char **argv)
 
 	(void)argc;
 	r = open_region_to_look(cmd, &region);
-	if (r == 0)
-		r = pkram_region_get_info(region, &info);
 	if (r == 0)
 		r = pkram_node_list_new(region, &nodes);
 	if (r < 0)
