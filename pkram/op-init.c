@@ -12,7 +12,7 @@
 
 struct init {
 	bool force;
-	bool known;	/* what is written over was recognised, and said */
+	bool known;	/* what is written over was found, and said */
 	int claim;	/* of a block device: nobody mounts it until it is written; else -1 */
 	const char *from;	/* what named it, behind its name */
 };
