@@ -456,12 +456,10 @@ static void seal_mapped(struct region *r, uint64_t off, const void *block)
  */
 static int seal_block_device(struct region *r, uint64_t off, const void *block)
 {
-	_cleanup_free_ uint8_t *io = io_buffer_new(BLOCK);
+	_io_aligned_ uint8_t io[BLOCK];
 	uint64_t old;
 	int k;
 
-	if (!io)
-		return -ENOMEM;
 	k = r->ops->read(r, off, BLOCK, io);
 	if (k < 0)
 		memset(io, 0, BLOCK); /* a bad block is mended by writing it */

@@ -587,11 +587,9 @@ static bool is_erased(struct region *r, const struct base *base, uint64_t id, ui
 static int keep_damaged(struct region *r, const struct candidates *found, const struct base *base,
 			struct taken *taken, struct catalog *ret)
 {
-	_cleanup_free_ uint8_t *block = io_buffer_new(PKRAM_BLOCK);
+	_io_aligned_ uint8_t block[PKRAM_BLOCK];
 	int k = 0;
 
-	if (!block)
-		return -ENOMEM;
 	for (size_t i = 0; i < base->rows->n && k >= 0; i++) {
 		uint64_t id = le64toh(base->rows->rows[i].id);
 		size_t before = ret->n, at = base_find(base, id);
@@ -653,16 +651,14 @@ int recover_catalog(struct region *r, struct pkram_superblock *sb, const struct 
 
 bool recover_worth_it(struct region *r)
 {
-	_cleanup_free_ struct pkram_row *rows = io_buffer_new(PKRAM_BLOCK);
-	_cleanup_free_ uint8_t *block = io_buffer_new(PKRAM_BLOCK);
+	_io_aligned_ struct pkram_row rows[PKRAM_BLOCK / sizeof(struct pkram_row)];
+	_io_aligned_ uint8_t block[PKRAM_BLOCK];
 
-	if (!rows || !block)
-		return false;
 	for (unsigned int slot = 0; slot < 2; slot++) {
 		if (region_read(r, slot * (uint64_t)PKRAM_SLOT_SIZE + PKRAM_BLOCK, PKRAM_BLOCK,
 				rows) < 0)
 			continue;
-		for (size_t i = 0; i < PKRAM_BLOCK / sizeof(*rows); i++) {
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 			uint64_t off = le64toh(rows[i].off);
 
 			if (le32toh(rows[i].kind) != PKRAM_ROW_NODE ||

@@ -24,26 +24,24 @@ static uint64_t slot_offset(unsigned int slot)
 
 int slots_read(struct region *r, struct slot ret[2])
 {
-	_cleanup_free_ struct pkram_superblock *sb = io_buffer_new(sizeof(*sb));
+	_io_aligned_ struct pkram_superblock sb;
 
-	if (!sb)
-		return -ENOMEM;
 	for (unsigned int i = 0; i < 2; i++) {
 		int k;
 
-		k = read_bytes(r, slot_offset(i), sizeof(*sb), sb);
+		k = read_bytes(r, slot_offset(i), sizeof(sb), &sb);
 		if (k == -EBADMSG)
-			memset(sb, 0, sizeof(*sb));
+			memset(&sb, 0, sizeof(sb));
 		else if (k < 0)
 			return k;
-		ret[i].sb = *sb;
+		ret[i].sb = sb;
 		if (k == -EBADMSG)
 			ret[i].state = SLOT_DAMAGED;
-		else if (memcmp(sb->magic, PKRAM_SB_MAGIC, sizeof(sb->magic)) != 0)
+		else if (memcmp(sb.magic, PKRAM_SB_MAGIC, sizeof(sb.magic)) != 0)
 			ret[i].state = SLOT_EMPTY;
-		else if (sb->seal == 0)
+		else if (sb.seal == 0)
 			ret[i].state = SLOT_UNSEALED;
-		else if (le64toh(sb->seal) == superblock_seal(sb))
+		else if (le64toh(sb.seal) == superblock_seal(&sb))
 			ret[i].state = SLOT_VALID;
 		else
 			ret[i].state = SLOT_DAMAGED;
@@ -90,21 +88,19 @@ int superblock_check(struct region *r, const struct pkram_superblock *sb)
 
 static int slot_unseal(struct region *r, unsigned int slot)
 {
-	_cleanup_free_ struct pkram_superblock *sb = io_buffer_new(sizeof(*sb));
+	_io_aligned_ struct pkram_superblock sb;
 	int k;
 
-	if (!sb)
-		return -ENOMEM;
-	k = read_bytes(r, slot_offset(slot), sizeof(*sb), sb);
+	k = read_bytes(r, slot_offset(slot), sizeof(sb), &sb);
 	if (k == -EBADMSG)
 		/* Writing may mend what cannot be read. */
-		memset(sb, 0, sizeof(*sb));
+		memset(&sb, 0, sizeof(sb));
 	else if (k < 0)
 		return k;
-	else if (sb->seal == 0)
+	else if (sb.seal == 0)
 		return 0;
-	sb->seal = 0;
-	return region_seal_block(r, slot_offset(slot), sb);
+	sb.seal = 0;
+	return region_seal_block(r, slot_offset(slot), &sb);
 }
 
 int slot_write(struct region *r, unsigned int slot, struct pkram_superblock *sb,
@@ -186,15 +182,12 @@ fail:
 /* An empty slot still says that it is one: without its magic it is damaged. */
 static int slot_clear(struct region *r, unsigned int slot)
 {
-	_cleanup_free_ struct pkram_superblock *sb = io_buffer_new(sizeof(*sb));
+	struct pkram_superblock sb = {};
 	int k;
 
-	if (!sb)
-		return -ENOMEM;
-	memset(sb, 0, sizeof(*sb));
-	memcpy(sb->magic, PKRAM_SB_MAGIC, sizeof(sb->magic));
+	memcpy(sb.magic, PKRAM_SB_MAGIC, sizeof(sb.magic));
 	k = region_zero(r, slot_offset(slot), PKRAM_SLOT_SIZE);
-	return k < 0 ? k : region_seal_block(r, slot_offset(slot), sb);
+	return k < 0 ? k : region_seal_block(r, slot_offset(slot), &sb);
 }
 
 /* Live users of an old container, by the locks of its ids. */

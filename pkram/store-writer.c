@@ -346,11 +346,9 @@ int store_writer_copy(struct store_writer *w, uint64_t index, size_t len, const 
 
 int store_writer_read(struct store_writer *w, uint64_t off, size_t len, void *buf)
 {
-	_cleanup_free_ uint8_t *block = io_buffer_new(PKRAM_BLOCK);
+	_io_aligned_ uint8_t block[PKRAM_BLOCK];
 	size_t done = 0;
 
-	if (!block)
-		return -ENOMEM;
 	if (!range_ok(off, len, w->size))
 		return -ERANGE;
 	while (done < len) {

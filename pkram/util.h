@@ -126,12 +126,16 @@ static inline const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* Page-aligned memory for I/O that bypasses the page cache; released with free(). */
+/* I/O that bypasses the page cache takes page-aligned memory. A block of it may be a local one. */
+#define IO_ALIGN 4096
+#define _io_aligned_ __attribute__((aligned(IO_ALIGN)))
+
+/* More of it; released with free(). */
 static inline void *io_buffer_new(size_t len)
 {
 	void *p;
 
-	return posix_memalign(&p, 4096, len) == 0 ? p : NULL;
+	return posix_memalign(&p, IO_ALIGN, len) == 0 ? p : NULL;
 }
 
 /* A large one, of which only the start may be needed: few page faults, if there are huge pages. */
