@@ -524,6 +524,15 @@ enum pkram_load_flags {
 int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t flags,
 		       struct pkram_stream **ret_stream);
 /*
+ * What the input is to be: @bytes long; of that SHA-256 (64 hex digits). What turns out to be
+ * another one is -EIO (logged), from pkram_finish_save(), or from what writes the first byte too
+ * many. To be called before anything is written.
+ *
+ * -EINVAL: something was written; not 64 hex digits; -EOPNOTSUPP: SHA-256 needs libnettle.
+ */
+int pkram_expect_bytes(struct pkram_stream *stream, uint64_t bytes);
+int pkram_expect_sha256(struct pkram_stream *stream, const char *hex);
+/*
  * Appends all of @buf, which may be NULL where @len is 0. After a failure of this or the next call,
  * the stream can only be released: writing on is -EINVAL, and so is finishing it.
  */

@@ -21,6 +21,8 @@ struct pkram_stream {
 	struct store_reader *reader;	/* load */
 	bool tree;			/* the bytes are an EROFS image */
 	bool failed;
+	uint64_t expected;		/* save: bytes at the end, UINT64_MAX: any */
+	struct op_digest *digest;	/* save: what they have to hash to, NULL: anything */
 	uint8_t *bounce;
 	uint64_t began;			/* CLOCK_BOOTTIME, for the account of a jump */
 	uint64_t position;
@@ -36,6 +38,7 @@ static struct pkram_stream *stream_free(struct pkram_stream *s)
 		return NULL;
 	store_writer_discard(s->writer);
 	store_reader_close(s->reader);
+	op_digest_free(s->digest);
 	free(s->bounce);
 	free(s);
 	return NULL;
@@ -48,6 +51,7 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	if (!s)
 		return -ENOMEM;
 	s->region = region;
+	s->expected = UINT64_MAX;
 	s->began = machine_uptime();
 	s->bounce = io_buffer_new(PKRAM_WINDOW);
 	if (!s->bounce) {
@@ -81,6 +85,34 @@ int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t f
 		return k;
 	}
 	*ret_stream = s;
+	return 0;
+}
+
+static int check_untouched(const struct pkram_stream *s)
+{
+	return !s->writer || s->failed || s->position ? -EINVAL : 0;
+}
+
+int pkram_expect_bytes(struct pkram_stream *stream, uint64_t bytes)
+{
+	int k = check_untouched(stream);
+
+	if (k >= 0)
+		stream->expected = bytes;
+	return k;
+}
+
+int pkram_expect_sha256(struct pkram_stream *stream, const char *hex)
+{
+	struct op_digest *digest;
+	int k = check_untouched(stream);
+
+	if (k >= 0)
+		k = op_digest_new(stream->region->ctx, hex, &digest);
+	if (k < 0)
+		return k;
+	op_digest_free(stream->digest);
+	stream->digest = digest;
 	return 0;
 }
 
@@ -128,6 +160,13 @@ static int window_end(struct pkram_stream *s)
 
 static int append_done(struct pkram_stream *s, size_t n)
 {
+	if (n > s->expected - s->position)
+		return log_error_errno(s->region->ctx, -EIO,
+				       "the input has more than %" PRIu64
+				       " byte%s, as were expected; nothing was saved",
+				       s->expected, plural(s->expected));
+	if (s->digest)
+		op_digest_add(s->digest, s->window + s->fill, n);
 	s->fill += n;
 	s->position += n;
 	return s->fill == PKRAM_WINDOW ? window_end(s) : 0;
@@ -264,11 +303,23 @@ static int check_image(struct pkram_stream *s, struct store_props *props)
 	return 0;
 }
 
+static int check_expected(struct pkram_stream *s)
+{
+	if (s->expected != UINT64_MAX && s->position != s->expected)
+		return log_error_errno(s->region->ctx, -EIO,
+				       "the input has %" PRIu64 " byte%s, expected were %" PRIu64
+				       "; nothing was saved", s->position, plural(s->position),
+				       s->expected);
+	return s->digest ? op_digest_check(s->digest, s->region->ctx) : 0;
+}
+
 static int finish(struct pkram_stream *s)
 {
 	struct store_props props = { .began = s->began };
 	int k = check_writable(s);
 
+	if (k >= 0)
+		k = check_expected(s);
 	if (k >= 0 && s->fill)
 		k = window_end(s);
 	if (k < 0)

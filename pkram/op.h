@@ -116,6 +116,17 @@ int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct 
 /* The same of the node of that name, with the second copies of what is stored twice. */
 int op_verify_name(struct pkram_ctx *ctx, struct store *store, const char *name,
 		   struct pkram_transfer *t);
+/*
+ * What a stream has to hash to. -EINVAL (logged): not the digits of a SHA-256; -EOPNOTSUPP
+ * (logged): the library for it is not installed.
+ */
+struct op_digest;
+int op_digest_new(struct pkram_ctx *ctx, const char *hex, struct op_digest **ret);
+struct op_digest *op_digest_free(struct op_digest *d);
+void op_digest_add(struct op_digest *d, const void *bytes, size_t len);
+/* At the end: -EIO (logged) where it is another one. */
+int op_digest_check(struct op_digest *d, struct pkram_ctx *ctx);
+
 /* Logs what a damaged range of a node's logical space means: node, offset in the region, files. */
 void op_log_damage(struct pkram_ctx *ctx, struct store_reader *reader, uint64_t off, uint64_t len);
 /* The same for each run of damaged windows (a byte for each window); whether there was any. */

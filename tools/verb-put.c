@@ -3,19 +3,14 @@
  * pkram put - standard input to a node. It appears only after a clean end of the input that is what
  * the caller said it would be.
  */
-#include <nettle/sha2.h>
-#include <nettle/version.h>
-#include <poll.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "options.h"
 #include "report.h"
 #include "text.h"
 
-enum { PIECE = 1 << 20, DIGEST_HEX = 2 * SHA256_DIGEST_SIZE };
+enum { SHA256_HEX = 64 };
 
 static struct {
 	struct optional_bytes bytes;
@@ -39,86 +34,15 @@ static void stream_discard_p(struct pkram_stream **p)
 	pkram_discard_save(*p);
 }
 
-static void buffer_free_p(void *p)
+static int expect(struct pkram_stream *stream)
 {
-	free(*(void **)p);
-}
+	int r = 0;
 
-/* Whoever gave it to us may have made it one that does not block. */
-static bool wait_for_input(void)
-{
-	struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN };
-
-	return poll(&p, 1, -1) >= 0 || errno == EINTR;
-}
-
-/* Reads standard input to its end through a hash. */
-static int write_hashed(struct pkram_stream *stream, struct sha256_ctx *digest)
-{
-	_cleanup_(buffer_free_p) void *piece = malloc(PIECE);
-	ssize_t n;
-	int r;
-
-	if (!piece)
-		return -ENOMEM;
-	for (;;) {
-		n = read(STDIN_FILENO, piece, PIECE);
-		if (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for_input())))
-			continue;
-		if (n < 0) {
-			r = -errno;
-			say_error("standard input: %s", strerror(-r));
-			return r;
-		}
-		if (n == 0)
-			return 0;
-		sha256_update(digest, (size_t)n, piece);
-		r = pkram_write(stream, piece, (size_t)n);
-		if (r < 0)
-			return r;
-	}
-}
-
-static int check_digest(struct sha256_ctx *digest)
-{
-	uint8_t md[SHA256_DIGEST_SIZE];
-	char hex[DIGEST_HEX + 1];
-
-#if NETTLE_VERSION_MAJOR >= 4
-	sha256_digest(digest, md);
-#else
-	sha256_digest(digest, sizeof(md), md);
-#endif
-	for (size_t i = 0; i < sizeof(md); i++)
-		sprintf(hex + 2 * i, "%02x", md[i]);
-	if (strcasecmp(hex, opt.sha256) == 0)
-		return 0;
-	say_error("the input has sha256 %s, expected was %s; nothing was saved", hex, opt.sha256);
-	return -EIO;
-}
-
-static int write_all(struct pkram_stream *stream)
-{
-	struct sha256_ctx digest;
-	int r;
-
-	if (!opt.sha256)
-		return pkram_write_from_fd(stream, STDIN_FILENO);
-	sha256_init(&digest);
-	r = write_hashed(stream, &digest);
-	/* An input that was cut off has the wrong hash, too; say the reason instead. */
-	if (r < 0 || interrupted())
-		return r;
-	return check_digest(&digest);
-}
-
-static int check_bytes(uint64_t bytes)
-{
-	if (!opt.bytes.given || bytes == opt.bytes.value)
-		return 0;
-	say_error("the input has %ju byte%s, expected were %ju; nothing was saved",
-		  (uintmax_t)bytes, plural(bytes), (uintmax_t)opt.bytes.value);
-	return -EIO;
+	if (opt.bytes.given)
+		r = pkram_expect_bytes(stream, opt.bytes.value);
+	if (r == 0 && opt.sha256)
+		r = pkram_expect_sha256(stream, opt.sha256);
+	return r;
 }
 
 static int put(struct cmd *cmd, const char *name)
@@ -135,15 +59,15 @@ static int put(struct cmd *cmd, const char *name)
 		r = pkram_prepare_save(region, name, opt.flags, &stream);
 	if (r < 0)
 		return r;
-	r = write_all(stream);
+	r = expect(stream);
+	if (r == 0)
+		r = pkram_write_from_fd(stream, STDIN_FILENO);
+	/* What was cut off is not what was expected either; the reason counts. */
 	if (interrupted())
 		return -ECANCELED;
 	if (r < 0)
 		return r;
 	sum.bytes = pkram_stream_position(stream);
-	r = check_bytes(sum.bytes);
-	if (r < 0)
-		return r;
 	whole = stream;
 	stream = NULL;
 	r = pkram_finish_save(whole);
@@ -159,9 +83,9 @@ static int run_put(struct cmd *cmd, int argc, char **argv)
 	int r;
 
 	(void)argc;
-	if (opt.sha256 && (strlen(opt.sha256) != DIGEST_HEX ||
-			   strspn(opt.sha256, "0123456789abcdefABCDEF") != DIGEST_HEX))
-		return usage_error(cmd, "--expect-sha256: not %d hex digits", DIGEST_HEX);
+	if (opt.sha256 && (strlen(opt.sha256) != SHA256_HEX ||
+			   strspn(opt.sha256, "0123456789abcdefABCDEF") != SHA256_HEX))
+		return usage_error(cmd, "--expect-sha256: not %d hex digits", SHA256_HEX);
 	if (isatty(STDIN_FILENO))
 		return usage_error(cmd, "standard input is a terminal, not a pipe or a file");
 	progress_begin();

@@ -33,6 +33,46 @@ static void test_sizes(void **state)
 	assert_int_equal(holds(f->region, "s1", 2 * MIB + 1, 91), 1);
 }
 
+static void test_expected(void **state)
+{
+	static const char sha256_of_abc[] =
+		"BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD";
+	struct fixture *f = *state;
+	struct pkram_stream *s;
+
+	/* In pieces, and to the letter. */
+	assert_int_equal(pkram_prepare_save(f->region, "abc", 0, &s), 0);
+	assert_int_equal(pkram_expect_bytes(s, 3), 0);
+	assert_int_equal(pkram_expect_sha256(s, sha256_of_abc), 0);
+	assert_int_equal(pkram_write(s, "a", 1), 0);
+	assert_int_equal(pkram_expect_bytes(s, 3), -EINVAL);
+	assert_int_equal(pkram_expect_sha256(s, sha256_of_abc), -EINVAL);
+	assert_int_equal(pkram_write(s, "bc", 2), 0);
+	assert_int_equal(pkram_finish_save(s), 0);
+
+	/* The last one that was said counts. */
+	assert_int_equal(pkram_prepare_save(f->region, "abc", 0, &s), 0);
+	assert_int_equal(pkram_expect_bytes(s, 3), 0);
+	assert_int_equal(pkram_expect_bytes(s, 4), 0);
+	assert_int_equal(pkram_write(s, "abc", 3), 0);
+	assert_fails(f, pkram_finish_save(s), -EIO, "has 3 bytes, expected were 4; nothing");
+
+	assert_int_equal(pkram_prepare_save(f->region, "abc", 0, &s), 0);
+	assert_int_equal(pkram_expect_bytes(s, 0), 0);
+	assert_fails(f, pkram_write(s, "a", 1), -EIO, "the input has more than 0 bytes");
+	assert_int_equal(pkram_finish_save(s), -EINVAL);
+
+	assert_int_equal(pkram_prepare_save(f->region, "abc", 0, &s), 0);
+	assert_fails(f, pkram_expect_sha256(s, sha256_of_abc + 1), -EINVAL, "64 hex digits");
+	assert_int_equal(pkram_expect_sha256(s, sha256_of_abc), 0);
+	assert_int_equal(pkram_write(s, "abd", 3), 0);
+	assert_fails(f, pkram_finish_save(s), -EIO, "expected was BA7816BF");
+
+	assert_int_equal(pkram_prepare_load(f->region, "abc", 0, &s), 0);
+	assert_int_equal(pkram_expect_bytes(s, 3), -EINVAL);
+	assert_int_equal(pkram_finish_load(s), 0);
+}
+
 static void test_descriptors(void **state)
 {
 	struct fixture *f = *state;
@@ -252,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes),
+		TEST(test_expected),
 		TEST(test_descriptors),
 		TEST(test_discard),
 		TEST(test_misuse),

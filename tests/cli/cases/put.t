@@ -26,6 +26,11 @@ $ echo hello | pkram put --expect-bytes 7 n
 $ printf x | pkram put --expect-bytes 7 n
 ! pkram: the input has 1 byte, expected were 7; nothing was saved
 [1]
+$ yes | pkram put --expect-bytes 5 n
+! pkram: the input has more than 5 bytes, as were expected; nothing was saved
+[1]
+$ pkram get n
+| hello
 $ pkram put --expect-bytes 0 none </dev/null
 ! pkram: put none: 0 bytes in T s, RATE
 $ sum=$(echo hello | sha256sum | cut -d' ' -f1)
@@ -53,7 +58,7 @@ $ pkram put n3 <.
 ! pkram: cannot read the stream after 0 bytes: Is a directory
 [1]
 $ pkram put n3 --expect-sha256 $sum <.
-! pkram: standard input: Is a directory
+! pkram: cannot read the stream after 0 bytes: Is a directory
 [1]
 $ pkram put n3 <&-
 ! pkram: cannot read the stream after 0 bytes: Bad file descriptor
