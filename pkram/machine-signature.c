@@ -2,6 +2,7 @@
 /*
  * Whose bytes are these, and who uses the device? Asked before the first write to it.
  */
+#include "library.h"
 #include "machine.h"
 
 #include <blkid.h>
@@ -12,6 +13,19 @@
 
 #define EDGE MIB /* signatures lie this near to the start or the end */
 #define LABELS (128 * KIB)
+
+#define SYMBOLS(X)                                                                                 \
+	X(blkid_new_probe)                                                                         \
+	X(blkid_free_probe)                                                                        \
+	X(blkid_probe_set_device)                                                                  \
+	X(blkid_probe_enable_superblocks)                                                          \
+	X(blkid_probe_set_superblocks_flags)                                                       \
+	X(blkid_probe_enable_partitions)                                                           \
+	X(blkid_do_fullprobe)                                                                      \
+	X(blkid_probe_lookup_value)
+
+LIBRARY(blkid_library, "libblkid.so.1", "blkid", "telling what data of others a device holds",
+	"required", SYMBOLS)
 
 static int copy_edge(int fd, uint64_t off, size_t len,
 		     int (*read_fn)(void *arg, uint64_t off, size_t len, void *buf), void *arg)
@@ -35,31 +49,42 @@ static int copy_edge(int fd, uint64_t off, size_t len,
 }
 
 /* 1: found, 0: nothing. */
-static int probe(int fd, char **ret_type)
+static int probe_with(const struct blkid_library *l, int fd, char **ret_type)
 {
 	static const char *const names[] = { "TYPE", "PTTYPE" };
-	blkid_probe pr = blkid_new_probe();
+	blkid_probe pr = l->blkid_new_probe();
 	int r = -ENOMEM;
 
 	if (!pr)
 		return r;
 	r = -EIO;
-	if (blkid_probe_set_device(pr, fd, 0, 0) < 0 ||
-	    blkid_probe_enable_superblocks(pr, 1) < 0 ||
-	    blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE) < 0 ||
-	    blkid_probe_enable_partitions(pr, 1) < 0 || blkid_do_fullprobe(pr) < 0)
+	if (l->blkid_probe_set_device(pr, fd, 0, 0) < 0 ||
+	    l->blkid_probe_enable_superblocks(pr, 1) < 0 ||
+	    l->blkid_probe_set_superblocks_flags(pr, BLKID_SUBLKS_TYPE) < 0 ||
+	    l->blkid_probe_enable_partitions(pr, 1) < 0 || l->blkid_do_fullprobe(pr) < 0)
 		goto out;
 	r = 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
 		const char *value;
 
-		if (blkid_probe_lookup_value(pr, names[i], &value, NULL) < 0)
+		if (l->blkid_probe_lookup_value(pr, names[i], &value, NULL) < 0)
 			continue;
 		*ret_type = strdup(value);
 		r = *ret_type ? 1 : -ENOMEM;
 	}
 out:
-	blkid_free_probe(pr);
+	l->blkid_free_probe(pr);
+	return r;
+}
+
+static int probe(struct pkram_ctx *ctx, int fd, char **ret_type)
+{
+	_cleanup_(blkid_library_close) struct blkid_library l = { NULL };
+	int r = blkid_library_open(&l);
+
+	if (r == 0)
+		return probe_with(&l, fd, ret_type);
+	pkram_log_warning(ctx, "nothing is known of other data: %s", dlerror());
 	return r;
 }
 
@@ -92,17 +117,17 @@ int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 	int r;
 
 	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
-		return log_error_errno(ctx, -errno, "cannot make a copy to look at: %m");
+		return -errno;
 	r = copy_edge(fd, 0, edge, read, arg);
 	if (r == 0 && size > edge)
 		r = copy_edge(fd, size - edge, edge, read, arg);
 	if (r < 0)
 		return r;
-	r = probe(fd, &type);
+	r = probe(ctx, fd, &type);
 	if (r == 0)
 		r = probe_labels(fd, size, &type);
 	if (r < 0)
-		return log_error_errno(ctx, r, "cannot look for signatures: %m");
+		return r;
 	*ret_type = type;
 	return 0;
 }

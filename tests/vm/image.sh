@@ -132,12 +132,14 @@ vm_library() {
 
 # The pkram to be tested: $PKRAM_BIN, else built here from the source, as a distribution would.
 vm_pkram() {
-	local root=$1 build=$VM_TOP/build-vm/build log=$VM_TOP/build-vm/build.log libkmod
+	local root=$1 build=$VM_TOP/build-vm/build log=$VM_TOP/build-vm/build.log name library
 
-	# It loads this one by itself.
-	libkmod=$(ldconfig -p | awk '$1 == "libkmod.so.2" && !n++ { print $NF }')
-	vm_library "$root" "$libkmod"
-	vm_libraries "$root" "$libkmod"
+	# It loads these by itself.
+	for name in libkmod.so.2 libblkid.so.1 libnettle.so.8; do
+		library=$(ldconfig -p | awk -v name="$name" '$1 == name && !n++ { print $NF }')
+		vm_library "$root" "$library"
+		vm_libraries "$root" "$library"
+	done
 	if [[ -n ${PKRAM_BIN:-} ]]; then
 		vm_program "$root" "$PKRAM_BIN" /usr/sbin/pkram
 		return
