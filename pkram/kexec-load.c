@@ -158,8 +158,8 @@ static int find_bounds(struct pkram_ctx *ctx, const struct kexec_keep *keep, siz
 	if (r == -ENOSPC)
 		pkram_log_error(ctx, "no piece of RAM below 2 GiB is free of regions and large "
 				     "enough for a new kernel");
-	else if (r < 0)
-		log_error_errno(ctx, r, "/proc/iomem: %m");
+	else if (r == -EPERM)
+		pkram_log_error(ctx, "/proc/iomem shows its addresses to root alone");
 	return r == -ENOSPC ? -EUCLEAN : r;
 }
 

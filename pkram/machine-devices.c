@@ -14,7 +14,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -126,21 +125,17 @@ static int node_of_dir(struct pkram_ctx *ctx, const char *dir, char **ret)
  */
 static void find_reserved(struct pkram_ctx *ctx, struct machine_device *d, const char *name)
 {
-	_cleanup_free_ char *iomem = NULL;
-	char *line, *save = NULL;
-	uint64_t start, end;
+	_cleanup_(machine_ranges_done) struct machine_ranges iomem = { 0 };
 
-	if (machine_read(ctx, "/proc/iomem", &iomem, NULL) < 0)
+	if (machine_iomem(ctx, &iomem) < 0)
 		return;
-	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		int at = 0;
+	for (size_t i = 0; i < iomem.n; i++) {
+		const struct machine_range *r = &iomem.v[i];
 
-		if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : %n", &start, &end, &at) != 2 || !at ||
-		    strcmp(line + at, name) != 0 || end < start || d->phys < start ||
-		    d->phys > end)
+		if (strcmp(r->name, name) != 0 || d->phys < r->start || d->phys > r->end)
 			continue;
-		d->res_phys = start;
-		d->res_size = end - start + 1;
+		d->res_phys = r->start;
+		d->res_size = r->end - r->start + 1;
 		return;
 	}
 }

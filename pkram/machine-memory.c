@@ -97,7 +97,7 @@ int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret)
 
 	r = machine_open_dir(ctx, FIRMWARE_MAP, &d);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? r : log_error_errno(ctx, r, FIRMWARE_MAP ": %m");
 	/* Memory that was unplugged leaves a gap in the numbers. */
 	while (r == 0 && (e = readdir(d)))
 		if (*e->d_name != '.')
@@ -159,8 +159,9 @@ int machine_iomem(struct pkram_ctx *ctx, struct machine_ranges *ret)
 	int r;
 
 	r = machine_read(ctx, "/proc/iomem", &text, NULL);
-	for (char *l = r < 0 ? NULL : strtok_r(text, "\n", &save); l && r == 0;
-	     l = strtok_r(NULL, "\n", &save))
+	if (r < 0)
+		return log_error_errno(ctx, r, "/proc/iomem: %m");
+	for (char *l = strtok_r(text, "\n", &save); l && r == 0; l = strtok_r(NULL, "\n", &save))
 		r = read_line(ctx, l, &m, &cap);
 	if (r == 0 && is_hidden(&m))
 		r = -EPERM;

@@ -59,43 +59,36 @@ static bool has_device(const struct machine_device *devices, size_t n, uint64_t 
 	return false;
 }
 
-/* One line of /proc/iomem: "  140000000-17fffffff : Persistent Memory (legacy)". */
-static void judge_line(const char *line, const struct machine_device *devices, size_t n,
-		       struct need *need)
+static void judge_range(const struct machine_range *r, const struct machine_device *devices,
+			size_t n, struct need *need)
 {
 	static const char pmem[] = "Persistent Memory";
-	uint64_t start, end;
-	int at = 0;
 
-	if (sscanf(line, " %" SCNx64 "-%" SCNx64 " : %n", &start, &end, &at) != 2 || !at)
+	if (has_device(devices, n, r->start, r->end - r->start + 1))
 		return;
-	/* Without privilege all addresses are 0, and loading would fail as well. */
-	if (end <= start || end - start == UINT64_MAX ||
-	    has_device(devices, n, start, end - start + 1))
-		return;
-	if (strncmp(line + at, pmem, sizeof(pmem) - 1) == 0)
+	if (strncmp(r->name, pmem, sizeof(pmem) - 1) == 0)
 		need->pmem = true;
-	else if (strcmp(line + at, "Soft Reserved") == 0)
+	else if (strcmp(r->name, "Soft Reserved") == 0)
 		need->soft = true;
 }
 
 static int find_need(struct pkram_ctx *ctx, struct need *ret)
 {
 	_cleanup_free_ struct machine_device *devices = NULL;
-	_cleanup_free_ char *iomem = NULL;
-	char *line, *save = NULL;
+	_cleanup_(machine_ranges_done) struct machine_ranges iomem = { 0 };
 	struct need need = { false };
 	size_t n;
 	int r;
 
-	r = machine_read(ctx, "/proc/iomem", &iomem, NULL);
-	if (r < 0)
-		return log_error_errno(ctx, r, "/proc/iomem: %m");
+	/* To whom the addresses are hidden, no module would be loaded either. */
+	r = machine_iomem(ctx, &iomem);
+	if (r < 0 && r != -EPERM)
+		return r;
 	r = machine_devices(ctx, &devices, &n);
 	if (r < 0)
 		return r;
-	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		judge_line(line, devices, n, &need);
+	for (size_t i = 0; i < iomem.n; i++)
+		judge_range(&iomem.v[i], devices, n, &need);
 	for (size_t i = 0; i < n; i++)
 		need.driver |= !devices[i].bound;
 	*ret = need;

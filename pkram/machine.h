@@ -214,12 +214,12 @@ struct machine_ranges {
 
 /*
  * What the firmware told, from /sys/firmware/memmap; the words of the command line change nothing
- * of it. -ENOENT (not logged): not x86, or hidden; -EUCLEAN (logged): not understood.
+ * of it. -ENOENT (not logged): not x86, or hidden; -EUCLEAN: not understood.
  */
 int machine_firmware_map(struct pkram_ctx *ctx, struct machine_ranges *ret);
 /*
  * /proc/iomem with all its levels. -EPERM (not logged): its addresses are shown to root alone;
- * -EUCLEAN (logged): not understood.
+ * -EUCLEAN: not understood.
  */
 int machine_iomem(struct pkram_ctx *ctx, struct machine_ranges *ret);
 /* Whether every byte lies in one of them: what the firmware's map leaves out is no memory. */

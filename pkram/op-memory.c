@@ -111,7 +111,7 @@ static int survey_begin(struct survey *s)
 		pkram_log_warning(s->ctx, "addresses and contents are shown to root alone: what "
 				  "lies where is told as far as others may see it");
 	else if (k < 0)
-		return k == -EUCLEAN ? k : log_error_errno(s->ctx, k, "/proc/iomem: %m");
+		return k;
 	k = machine_firmware_map(s->quiet, &s->firmware);
 	if (k < 0)
 		pkram_log_debug(s->ctx, "the firmware's memory map cannot be read: %s",

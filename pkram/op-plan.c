@@ -37,13 +37,12 @@ static int read_maps(struct pkram_ctx *ctx, struct inputs *in)
 		return log_error_errno(ctx, -EOPNOTSUPP,
 				       "no /sys/firmware/memmap: a region is planned from the "
 				       "firmware's memory map, which x86 has");
-	if (r == 0)
-		r = machine_iomem(ctx, &in->iomem);
+	if (r < 0)
+		return r;
+	r = machine_iomem(ctx, &in->iomem);
 	if (r == -EPERM)
 		return log_error_errno(ctx, r, "/proc/iomem shows its addresses to root alone: "
 					       "run this as root");
-	if (r < 0 && r != -EUCLEAN && r != -EINVAL)
-		log_error_errno(ctx, r, "cannot read the memory map: %m");
 	return r;
 }
 

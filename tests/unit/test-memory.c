@@ -81,6 +81,8 @@ static void test_iomem(void **state)
 	struct machine_ranges m = { 0 };
 
 	assert_int_equal(machine_iomem(s->ctx, &m), -ENOENT);
+	assert_true(sysroot_logged(s, "/proc/iomem: No such file"));
+	sysroot_forget(s);
 	sysroot_text(s, "/proc/iomem",
 		     "00000000-00000fff : Reserved\n"
 		     "00001000-0009fbff : System RAM\n"
