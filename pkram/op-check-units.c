@@ -37,6 +37,8 @@ static int refuse_target(struct check *c, const struct pkram_later *later, const
 static int find_target(struct check *c, const struct pkram_later *later, size_t *ret)
 {
 	_cleanup_free_ char *spec = later->region ? strdup(later->region) : NULL, *path = NULL;
+	const struct region_ops *ops = NULL;
+	const char *named;
 	struct stat st;
 	int k = later->region ? spec ? 0 : -ENOMEM : op_conf_spec(c->ctx, &spec);
 
@@ -44,6 +46,8 @@ static int find_target(struct check *c, const struct pkram_later *later, size_t 
 		k = op_spec_node(c->ctx, spec, &path, &st);
 	if (k < 0)
 		return k;
+	if (spec)
+		ops = region_parse_spec(spec, &named);
 	for (size_t i = 0; i < c->all.n; i++) {
 		if (path ? strcmp(c->all.v[i].device.path, path) != 0 : c->all.n != 1)
 			continue;
@@ -52,7 +56,7 @@ static int find_target(struct check *c, const struct pkram_later *later, size_t 
 	}
 	if (spec)
 		return refuse_target(c, later, spec,
-				     S_ISREG(st.st_mode) || strncmp(spec, "file:", 5) == 0);
+				     S_ISREG(st.st_mode) || ops == &region_ops_file);
 	pkram_log_refusal(c->ctx, "say which in the unit's file in /etc/pkram.d: region = ...",
 			  "%s: its unit names no region, and %zu of this machine hold a container",
 			  later->path, c->all.n);

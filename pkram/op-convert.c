@@ -36,10 +36,11 @@ static int refuse(const struct convert *c, int error, const char *why)
 
 static int find_device(struct convert *c, const char *spec)
 {
-	const char *path = op_spec_path(spec);
+	const char *path;
 	bool block;
 	int k;
 
+	region_parse_spec(spec, &path);
 	if (stat(path, &c->st) < 0)
 		return log_error_errno(c->ctx, -errno, "%s: %m%s", path, errno == ENOENT ?
 				       "; 'pkram regions' lists what there is" : "");

@@ -222,10 +222,11 @@ static int check_exists(struct pkram_ctx *ctx, struct region *r)
 /* The file behind a file: spec or a bare path that is no device; NULL for everything else. */
 static const char *file_of(const char *spec)
 {
+	const char *path;
+	const struct region_ops *ops = region_parse_spec(spec, &path);
 	struct stat st;
-	const char *path = strncmp(spec, "file:", 5) == 0 ? spec + 5 : spec;
 
-	if (path == spec && (strncmp(spec, "pmem:", 5) == 0 || strncmp(spec, "devdax:", 7) == 0))
+	if (ops && ops != &region_ops_file)
 		return NULL;
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) ? NULL : path;
 }

@@ -394,7 +394,8 @@ static int add_named(struct survey *s, const char *given)
 {
 	_cleanup_free_ char *spec = NULL, *path = NULL;
 	struct pkram_memory m = { .kind = PKRAM_MEMORY_OTHER, .node = -1 };
-	const char *from = "";
+	const struct region_ops *ops;
+	const char *from = "", *named;
 	struct op_look look;
 	struct stat st;
 	int k;
@@ -404,8 +405,8 @@ static int add_named(struct survey *s, const char *given)
 		k = op_spec_node(s->ctx, spec, &path, &st);
 	if (k < 0 || !spec || is_listed(s, path))
 		return k;
-	if (st.st_mode ? S_ISREG(st.st_mode) :
-			 strncmp(spec, "file:", 5) == 0 || op_spec_path(spec) == spec)
+	ops = region_parse_spec(spec, &named);
+	if (st.st_mode ? S_ISREG(st.st_mode) : !ops || ops == &region_ops_file)
 		m.kind = PKRAM_MEMORY_FILE;
 	k = op_look(s->ctx, spec, &look);
 	if (k < 0)

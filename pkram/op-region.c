@@ -226,21 +226,12 @@ static int spec_discover(struct pkram_ctx *ctx, char **ret)
 	return 0;
 }
 
-const char *op_spec_path(const char *spec)
-{
-	static const char *const schemes[] = { "devdax:", "pmem:", "file:" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++)
-		if (strncmp(spec, schemes[i], strlen(schemes[i])) == 0)
-			return spec + strlen(schemes[i]);
-	return spec;
-}
-
 int op_spec_node(struct pkram_ctx *ctx, const char *spec, char **ret, struct stat *ret_st)
 {
-	const char *path = op_spec_path(spec);
 	_cleanup_free_ char *node = NULL;
+	const char *path;
 
+	region_parse_spec(spec, &path);
 	*ret_st = (struct stat){ 0 };
 	if (stat(path, ret_st) < 0 || S_ISREG(ret_st->st_mode) ||
 	    machine_device_node(ctx, ret_st->st_rdev, S_ISBLK(ret_st->st_mode), &node) < 0) {

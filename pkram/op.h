@@ -47,8 +47,6 @@ int op_conf_spec(struct pkram_ctx *ctx, char **ret);
  * all zero where nothing is. Does not open it.
  */
 int op_spec_node(struct pkram_ctx *ctx, const char *spec, char **ret, struct stat *ret_st);
-/* What stands behind the scheme, or all of a bare path. */
-const char *op_spec_path(const char *spec);
 
 /* What lies in a region, as far as it can be seen without changing anything (op-look.c). */
 struct op_look {

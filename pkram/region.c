@@ -25,8 +25,7 @@ static const struct region_ops *const rows[] = {
 	&region_ops_file,
 };
 
-/* The row named by the spec, with the rest of it in ret_path; NULL for a bare path. */
-static const struct region_ops *row_of_spec(const char *spec, const char **ret_path)
+const struct region_ops *region_parse_spec(const char *spec, const char **ret_path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		size_t n = strlen(rows[i]->scheme);
@@ -97,7 +96,7 @@ int region_check_spec(struct pkram_ctx *ctx, const char *spec, const char *from)
 {
 	const char *path;
 
-	if (!row_of_spec(spec, &path) && scheme_length(spec))
+	if (!region_parse_spec(spec, &path) && scheme_length(spec))
 		return log_error_errno(ctx, -EINVAL, "region %s%s: no kind of region is called "
 				       "%.*s:, only devdax:, pmem: and file: are", spec, from,
 				       (int)scheme_length(spec), spec);
@@ -133,7 +132,7 @@ int region_open_from(struct pkram_ctx *ctx, const char *spec, const char *from, 
 	r = region_check_spec(ctx, spec, from);
 	if (r < 0)
 		return r;
-	ops = row_of_spec(spec, &path);
+	ops = region_parse_spec(spec, &path);
 	if (stat(path, &st) < 0)
 		return log_error_errno(ctx, -errno, "region %s%s: %m%s", spec, from,
 				       missing_hint(ops));

@@ -53,6 +53,8 @@ static inline bool region_survives(const struct region *r)
 	return strcmp(r->ops->scheme, region_ops_file.scheme) != 0;
 }
 
+/* The kind that a spec names, and the path behind it; NULL for a bare path, whose file tells. */
+const struct region_ops *region_parse_spec(const char *spec, const char **ret_path);
 /*
  * -EINVAL (logged): no path is in it, or a scheme that is none. Looks at nothing else.
  * @from: behind the spec in messages, where nobody has just typed it; "" for nothing
