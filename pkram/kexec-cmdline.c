@@ -230,17 +230,6 @@ int kexec_command_line(struct pkram_ctx *ctx, const char *command_line, const ch
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool parse_id(const struct kexec_word *w, uint8_t ret_id[16])
 {
 	if (!w->value || w->value_len != 32)

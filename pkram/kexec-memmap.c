@@ -10,8 +10,7 @@
 
 static int digit(char c, unsigned int base)
 {
-	int v = isdigit((unsigned char)c) ? c - '0' :
-		isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+	int v = hex_digit(c);
 
 	return v < (int)base ? v : -1;
 }

@@ -12,15 +12,6 @@
 
 #define THP "/sys/kernel/mm/transparent_hugepage"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /* 8-4-4-4-12 digits */
 static bool parse_uuid(const char *text, size_t len, uint8_t ret[16])
 {

@@ -150,16 +150,18 @@ int machine_read_u64(struct pkram_ctx *ctx, const char *path, uint64_t *ret)
 	return 0;
 }
 
-static int sync_dir_of(const char *path)
+int machine_sync_parent(const char *path)
 {
-	_cleanup_free_ char *dir = strdup(path);
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) :
+					   strdup(".");
 	_cleanup_close_ int fd = -1;
 
 	if (!dir)
 		return -ENOMEM;
-	*strrchr(dir, '/') = '\0';
-	fd = open(*dir ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* Some file systems have no such thing as a directory to synchronise. */
+	return fd < 0 || (fsync(fd) < 0 && errno != EINVAL) ? -errno : 0;
 }
 
 static int write_all(int fd, const char *text)
@@ -256,7 +258,7 @@ int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text)
 		r = put_file(real, text);
 	else if (unlink(real) < 0 && errno != ENOENT)
 		r = -errno;
-	return r == 0 ? sync_dir_of(real) : r;
+	return r == 0 ? machine_sync_parent(real) : r;
 }
 
 int machine_mkdir(struct pkram_ctx *ctx, const char *path)

@@ -39,6 +39,8 @@ bool machine_exists(struct pkram_ctx *ctx, const char *path);
  * it away.
  */
 int machine_replace(struct pkram_ctx *ctx, const char *path, const char *text);
+/* So that a name in it lasts. Of any path, outside of the sysroot, too. */
+int machine_sync_parent(const char *path);
 /* For all to read, whatever the umask. 1: made; 0: it is there already. */
 int machine_mkdir(struct pkram_ctx *ctx, const char *path);
 /* One that is not empty stays. */

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "hook.h"
+#include "machine.h"
 #include "op-copy.h"
 
 struct export {
@@ -129,23 +130,6 @@ static int make_container(const struct export *e, struct op_copy *c, struct stor
 			       store_region(c->from)->spec, size);
 }
 
-static int sync_directory(const struct export *e)
-{
-	const char *slash = strrchr(e->path, '/');
-	_cleanup_free_ char *dir =
-		slash ? strndup(e->path, MAX((size_t)(slash - e->path), (size_t)1)) : strdup(".");
-	_cleanup_close_ int fd = -1;
-
-	if (!dir)
-		return -ENOMEM;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* Some file systems have no such thing as a directory to synchronise. */
-	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
-		return log_error_errno(e->ctx, -errno, "%s: cannot synchronise its directory: %m",
-				       e->path);
-	return 0;
-}
-
 /* Not over what has come there meanwhile. */
 static int move_new(const struct export *e)
 {
@@ -177,7 +161,10 @@ static int publish(struct export *e)
 		return log_error_errno(e->ctx, k, "%s: cannot give the file its name: %m", e->path);
 	free(e->temp);
 	e->temp = NULL;
-	return sync_directory(e);
+	k = machine_sync_parent(e->path);
+	if (k < 0)
+		log_error_errno(e->ctx, k, "%s: cannot synchronise its directory: %m", e->path);
+	return k;
 }
 
 static int write_file(struct export *e, struct op_copy *c)

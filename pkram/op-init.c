@@ -109,11 +109,6 @@ static int check_signature(struct region *r, struct init *init)
 	return 0;
 }
 
-static bool all_zero(const uint8_t *p, size_t n)
-{
-	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
-}
-
 /* The next data at or behind @at; -ENXIO: only holes. Who cannot tell has none. */
 static int64_t find_data(int fd, int64_t at)
 {

@@ -143,11 +143,6 @@ static int read_content(struct tree_looks *looks, struct tree_look *l)
 	return 0;
 }
 
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	return *p == 0 && memcmp(p, p + 1, len - 1) == 0;
-}
-
 /* Whether what was read has a block that reads like a hole. */
 static bool may_have_holes(const struct tree_look *l)
 {

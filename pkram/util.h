@@ -120,6 +120,21 @@ static inline int array_grow(void *arrayp, size_t *cap, size_t need, size_t elem
 	return 0;
 }
 
+/* -1: it is none. */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static inline bool all_zero(const uint8_t *p, size_t len)
+{
+	return len == 0 || (*p == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
 /* Of a noun that n stands before. */
 static inline const char *plural(uint64_t n)
 {
