@@ -44,6 +44,6 @@ int work_pool_finish(struct work_pool *p);
 int work_run(struct pkram_ctx *ctx, unsigned int threads, const struct work_cpus *near, uint64_t n,
 	     work_fn fn, void *arg);
 
-/* A buffer for each worker (io_buffer_new), and their end. */
+/* A buffer for each worker, for I/O that bypasses the page cache, too; and their end. */
 uint8_t **work_buffers_new(unsigned int threads, size_t len);
 void work_buffers_free(uint8_t **buffers);
