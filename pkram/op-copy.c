@@ -105,7 +105,7 @@ int op_copy_open(struct pkram_ctx *ctx, struct store *from, const char *what, st
 	for (size_t i = 0; i < n; i++)
 		store_node_done(&list[i]);
 	free(list);
-	c.threads = ctx_threads(ctx, c.windows);
+	c.threads = region_threads(store_region(from), c.windows);
 	if (k >= 0) {
 		c.bounce = work_buffers_new(c.threads, PKRAM_WINDOW);
 		k = c.bounce ? 0 : -ENOMEM;

@@ -44,7 +44,7 @@ static int load_front(struct pkram_ctx *ctx, struct op_image *img)
 {
 	const struct store_node *n = store_reader_node(img->reader);
 	uint64_t windows = window_front(n->mirrored);
-	unsigned int threads = ctx_threads(ctx, windows);
+	unsigned int threads = region_threads(store_reader_region(img->reader), windows);
 	int k;
 
 	img->bounce = io_buffer_new(PKRAM_WINDOW);

@@ -133,7 +133,7 @@ int restore_fill(struct restore *r, struct restore_tree *t)
 	int k;
 
 	f.pieces = piece_count(n);
-	f.threads = o.threads = ctx_threads(r->region->ctx, f.pieces);
+	f.threads = o.threads = region_threads(store_region(r->region->store), f.pieces);
 	f.share = (f.pieces + f.threads - 1) / f.threads;
 	r->threads = MAX(r->threads, o.threads);
 	k = tree_restore_new(r->region->ctx, t->view, tree_place_dirfd(t->place), &o, &f.work);

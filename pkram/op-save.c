@@ -308,7 +308,7 @@ static int save_run(struct save *s, const struct pkram_save_item *items, unsigne
 		k = save_reserve(s);
 	if (k < 0)
 		return k;
-	*ret_threads = ctx_threads(ctx, s->windows);
+	*ret_threads = region_threads(store_region(s->region->store), s->windows);
 	s->bounce = work_buffers_new(*ret_threads, PKRAM_WINDOW);
 	if (!s->bounce)
 		return -ENOMEM;

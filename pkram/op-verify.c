@@ -133,7 +133,7 @@ bool op_log_damaged(struct pkram_ctx *ctx, struct store_reader *reader, const ui
 int op_verify_reader(struct pkram_ctx *ctx, struct store_reader *reader, struct pkram_transfer *t)
 {
 	const struct store_node *n = store_reader_node(reader);
-	unsigned int threads = ctx_threads(ctx, n->windows);
+	unsigned int threads = region_threads(store_reader_region(reader), n->windows);
 	struct verify v = { .ctx = ctx, .reader = reader, .what = "verify" };
 	int k = -ENOMEM;
 

@@ -415,6 +415,15 @@ int region_zero(struct region *r, uint64_t off, uint64_t len)
 	return 0;
 }
 
+unsigned int region_threads(const struct region *r, uint64_t items)
+{
+	unsigned int n = ctx_threads(r->ctx, items);
+
+	if (r->map || r->ctx->threads)
+		return n;
+	return (unsigned int)MIN(2 * (uint64_t)n, MAX(items, (uint64_t)1));
+}
+
 void region_prepare(struct region *r, uint64_t off, uint64_t len, bool write)
 {
 	if (r->map && range_ok(off, len, r->size))

@@ -99,6 +99,11 @@ static inline uint8_t *region_ptr(struct region *r, uint64_t off)
 	return r->map ? r->map + off : NULL;
 }
 /*
+ * Threads to use for `items` pieces of work on it: as ctx_threads(), but two for each CPU where it
+ * is not mapped, as those that wait for the device leave theirs to others.
+ */
+unsigned int region_threads(const struct region *r, uint64_t items);
+/*
  * Brings the pages of a mapped range in by one call, which costs less than a fault for each. What
  * cannot be brought in is left to the faults.
  */
