@@ -46,6 +46,7 @@ static void save_done(struct save *s)
 		free(s->trees[i].early);
 	}
 	free(s->trees);
+	tree_dirs_free(s->scan.dirs);
 	work_buffers_free(s->bounce);
 }
 
@@ -344,7 +345,9 @@ int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *
 	s.yield = (struct op_yield){ .region = region,
 				     .keep_old = opts->flags & PKRAM_SAVE_KEEP_OLD };
 	s.trees = calloc(n_items, sizeof(*s.trees));
-	k = s.trees ? save_run(&s, items, &threads) : -ENOMEM;
+	k = s.trees ? tree_dirs_new(&s.scan.dirs) : -ENOMEM;
+	if (k >= 0)
+		k = save_run(&s, items, &threads);
 	if (k >= 0 && ret_transfer) {
 		*ret_transfer = (struct pkram_transfer){ .nodes = n_items, .bytes = s.done,
 							 .ns = (uint64_t)(op_clock() - start),

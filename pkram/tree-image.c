@@ -71,7 +71,12 @@ int tree_image_new(struct pkram_ctx *ctx, const char *path, const struct tree_sc
 	img->root_fd = -1;
 	img->sigio_harmless = tree_sigio_harmless();
 	pthread_mutex_init(&img->lock, NULL);
-	tree_dirs_init(&img->open_dirs);
+	img->open_dirs = o->dirs;
+	r = o->dirs ? 0 : tree_dirs_new(&img->own_dirs);
+	if (r < 0)
+		return r;
+	if (!o->dirs)
+		img->open_dirs = img->own_dirs;
 	r = open_root(img, path);
 	if (r < 0)
 		return r;
@@ -125,7 +130,9 @@ struct tree_image *tree_image_free(struct tree_image *img)
 		return NULL;
 	for (size_t i = 0; i < img->n_files; i++)
 		tree_file_drop(&img->files[i]);
-	tree_dirs_close(&img->open_dirs);
+	if (img->open_dirs)
+		tree_dirs_forget(img);
+	tree_dirs_free(img->own_dirs);
 	pthread_mutex_destroy(&img->lock);
 	if (img->root_fd >= 0)
 		close(img->root_fd);

@@ -163,12 +163,12 @@ static bool has_all_pages(const struct tree_image *img, const struct tree_look *
 	       l->st.stx_blocks == ALIGN_UP(l->st.stx_size, (uint64_t)TREE_BLOCK) / 512;
 }
 
-static bool take_keep(struct tree_looks *looks)
+static bool take_keep(atomic_uint *kept, unsigned int max)
 {
-	unsigned int kept = atomic_load(&looks->kept);
+	unsigned int n = atomic_load(kept);
 
-	while (kept < looks->may_keep)
-		if (atomic_compare_exchange_weak(&looks->kept, &kept, kept + 1))
+	while (n < max)
+		if (atomic_compare_exchange_weak(kept, &n, n + 1))
 			return true;
 	return false;
 }
@@ -196,7 +196,7 @@ static int look_at_data(struct tree_looks *looks, struct tree_look *l)
 	/* On huge pages, a larger one is lent (tree-fill.c). */
 	l->keep = tree_early_wanted(img) && !l->read && !l->sparse &&
 		  size <= (l->st.stx_blksize < PKRAM_HUGE ? TREE_KEEP_BYTES : PKRAM_WINDOW) &&
-		  take_keep(looks);
+		  take_keep(&looks->kept, looks->may_keep);
 	return 0;
 }
 
@@ -286,6 +286,8 @@ void tree_look(struct tree_looks *looks, struct tree_look *l)
 {
 	l->before = tree_clock_now();
 	l->error = look(looks, l);
+	if (l->error == 0 && S_ISDIR(l->st.stx_mode) && !l->foreign)
+		l->keep = take_keep(&looks->kept_dirs, looks->may_keep_dirs);
 	if (l->file.fd >= 0 && !l->keep)
 		closer_add(&looks->img->closer, TAKE_FD(l->file.fd));
 }

@@ -56,6 +56,7 @@ struct tree_source {
 	uint16_t flags;			/* fixed by the scan */
 	bool named;			/* said to be not quiet; once is enough; under the lock */
 	uint32_t blocks;		/* low bits of st_blocks */
+	uint32_t slot;			/* of a directory: where in struct tree_dirs, if at all */
 };
 
 /*
@@ -72,20 +73,6 @@ struct tree_run {
 struct tree_dev {
 	dev_t dev;
 	uint64_t fs_magic;
-};
-
-#define DIRS_CACHED 64
-
-/* Open directories, the least recently used one given up first. */
-struct tree_dirs {
-	pthread_mutex_t lock;
-	uint64_t clock;
-	struct tree_dir_slot {
-		uint32_t source;
-		uint32_t users;
-		uint64_t used;		/* 0: empty */
-		int fd;
-	} slots[DIRS_CACHED];
 };
 
 /* A borrowed descriptor of a directory; zero-initialise with fd -1. */
@@ -139,7 +126,8 @@ struct tree_look {
 	bool busy;			/* ... and holds a lease on it: it cannot be opened */
 	bool sparse;			/* @segments have holes between them */
 	bool read;			/* @bytes are its content */
-	bool keep;			/* @file stays open until the content is in its place */
+	bool keep;			/* @file stays open: until the content is in its place, or
+					 * as the directory's descriptor */
 	struct tree_file file;
 	int64_t before;			/* tree_clock_now() */
 	int64_t since;			/* before the lease was asked for */
@@ -163,8 +151,8 @@ struct tree_looks {
 	atomic_size_t taken;
 	struct tree_dev near[NEAR_DEVS]; /* where they are likely to lie */
 	size_t n_near;
-	unsigned int may_keep;
-	atomic_uint kept;		/* files that stay open */
+	unsigned int may_keep, may_keep_dirs;
+	atomic_uint kept, kept_dirs;	/* files that stay open, directories that will be listed */
 };
 
 /* Bytes [start, end) of the data are the content of one file, or come later. */
@@ -225,7 +213,7 @@ struct tree_image {
 	size_t n_devs, cap_devs;
 	struct pkram_hole *holes;
 	size_t n_holes, cap_holes;
-	struct tree_dirs open_dirs;
+	struct tree_dirs *open_dirs, *own_dirs;
 	struct tree_early early;
 	struct closer closer;		/* of what was looked at */
 	bool sigio_harmless;
@@ -368,8 +356,10 @@ int tree_holes_emit(struct tree_image *img, uint64_t nid, const struct tree_segm
 
 /* --- tree-source.c --- */
 
-void tree_dirs_init(struct tree_dirs *dirs);
-void tree_dirs_close(struct tree_dirs *dirs);
+/* Gives directory @source's descriptor away, to be found there by those who want it later. */
+void tree_dirs_keep(struct tree_image *img, uint32_t source, int fd);
+/* Closes those of an image. */
+void tree_dirs_forget(struct tree_image *img);
 /*
  * Borrows directory @source, giving back what @ref had before; nothing to do when it is the same.
  */

@@ -17,8 +17,7 @@
 
 /* A batch: directories until they have so many entries together. */
 #define BATCH_ENTRIES 512u
-/* Two batches have theirs open; the others of the cache are for the way to the next ones. */
-#define BATCH_DIRS (DIRS_CACHED / 3)
+#define BATCH_DIRS 21u
 /* Entries that are looked at together, and those that a thread takes at once. */
 #define LOOKS 512u
 #define LOOKS_CHUNK 16u
@@ -157,7 +156,11 @@ static int emit_entry(struct scan *s, struct tree_look *l, struct tree_entry *e)
 	e->source = source;
 	if (linked)
 		r = tree_links_add(&s->links, l->st.stx_ino, l->dev, source);
-	return r < 0 || !S_ISDIR(l->st.stx_mode) ? r : add_found(s, source);
+	if (r < 0 || !S_ISDIR(l->st.stx_mode))
+		return r;
+	if (l->keep)
+		tree_dirs_keep(img, source, TAKE_FD(l->file.fd));
+	return add_found(s, source);
 }
 
 /* --- directories --- */
@@ -413,7 +416,7 @@ static bool fill_slice(struct scan *s, struct slice *slice)
 	if (!s->next.batch)
 		s->next = (struct cursor){ .batch = TAKE_PTR(s->ahead) };
 	slice->from = s->next;
-	looks->n = looks->taken = 0;
+	looks->n = looks->taken = looks->kept_dirs = 0;
 	if (!s->next.batch)
 		return false;
 	note_devs(looks);
@@ -592,6 +595,7 @@ static int slice_new(struct slice *slice, struct tree_image *img)
 
 	looks->img = img;
 	looks->may_keep = count_keep();
+	looks->may_keep_dirs = looks->may_keep / 4;
 	looks->v = calloc(LOOKS, sizeof(*looks->v));
 	looks->bytes = large_buffer_new(LOOKS * TREE_LOOK_BYTES);
 	return looks->v && looks->bytes ? 0 : -ENOMEM;

@@ -2,25 +2,66 @@
 /*
  * The source's directories. Nothing is ever opened by a whole path: a path may be longer than the
  * kernel takes, and a directory in it may have been swapped for a symlink. So every directory is
- * opened below its parent and compared with what was scanned, and the last few used stay open.
+ * opened below its parent and compared with what was scanned, and those used last stay open.
  */
 #include "tree-save.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
-void tree_dirs_init(struct tree_dirs *dirs)
+/* More are no use; so much of what the process may have open is left to everything else. */
+#define DIRS_MAX 2048u
+#define DIRS_SHARE 8u
+
+struct tree_dirs {
+	pthread_mutex_t lock;
+	size_t n, max;
+	size_t hand;			/* of the clock that tells which one to give up next */
+	struct tree_dir_slot {
+		const struct tree_image *img;	/* NULL: empty */
+		uint32_t source, parent;
+		uint32_t users;
+		int fd;
+		bool used;		/* since the hand was here */
+	} slots[];
+};
+
+int tree_dirs_new(struct tree_dirs **ret)
 {
+	struct rlimit files = { .rlim_cur = 1024 };
+	struct tree_dirs *dirs;
+	size_t max;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	max = (size_t)MAX(MIN(files.rlim_cur / DIRS_SHARE, (rlim_t)DIRS_MAX), (rlim_t)1);
+	dirs = calloc(1, sizeof(*dirs) + max * sizeof(*dirs->slots));
+	if (!dirs)
+		return -ENOMEM;
+	dirs->max = max;
 	pthread_mutex_init(&dirs->lock, NULL);
-	for (size_t i = 0; i < DIRS_CACHED; i++)
-		dirs->slots[i].fd = -1;
+	*ret = dirs;
+	return 0;
 }
 
-void tree_dirs_close(struct tree_dirs *dirs)
+struct tree_dirs *tree_dirs_free(struct tree_dirs *dirs)
 {
-	for (size_t i = 0; i < DIRS_CACHED; i++)
-		if (dirs->slots[i].fd >= 0)
+	if (dirs)
+		pthread_mutex_destroy(&dirs->lock);
+	free(dirs);
+	return NULL;
+}
+
+void tree_dirs_forget(struct tree_image *img)
+{
+	struct tree_dirs *dirs = img->open_dirs;
+
+	pthread_mutex_lock(&dirs->lock);
+	for (size_t i = 0; i < dirs->n; i++)
+		if (dirs->slots[i].img == img) {
 			close(dirs->slots[i].fd);
-	pthread_mutex_destroy(&dirs->lock);
+			dirs->slots[i] = (struct tree_dir_slot){ .fd = -1 };
+		}
+	pthread_mutex_unlock(&dirs->lock);
 }
 
 void tree_source_name(const struct tree_image *img, uint32_t source, char *name)
@@ -32,33 +73,60 @@ void tree_source_name(const struct tree_image *img, uint32_t source, char *name)
 	name[len] = '\0';
 }
 
-static struct tree_dir_slot *find_slot(struct tree_dirs *dirs, uint32_t source)
+static struct tree_dir_slot *find_slot(const struct tree_image *img, uint32_t source)
 {
-	for (size_t i = 0; i < DIRS_CACHED; i++)
-		if (dirs->slots[i].fd >= 0 && dirs->slots[i].source == source) {
-			dirs->slots[i].used = ++dirs->clock;
-			return &dirs->slots[i];
-		}
+	struct tree_dirs *dirs = img->open_dirs;
+	size_t i = img->sources[source].slot;
+
+	if (i >= dirs->n || dirs->slots[i].img != img || dirs->slots[i].source != source)
+		return NULL;
+	dirs->slots[i].used = true;
+	return &dirs->slots[i];
+}
+
+/* One that is empty, or was not used for a while; NULL where all are borrowed. */
+static struct tree_dir_slot *free_slot(struct tree_dirs *dirs)
+{
+	if (dirs->n < dirs->max)
+		return &dirs->slots[dirs->n++];
+	for (size_t i = 0; i < 2 * dirs->n; i++) {
+		struct tree_dir_slot *s = &dirs->slots[dirs->hand];
+
+		dirs->hand = (dirs->hand + 1) % dirs->n;
+		if (!s->users && !s->used)
+			return s;
+		if (!s->users)
+			s->used = false;
+	}
 	return NULL;
 }
 
-/* Keeps fd in the slot that was not used for longest; NULL when all are in use. */
-static struct tree_dir_slot *keep_dir(struct tree_dirs *dirs, uint32_t source, int fd)
+/* Keeps fd, unless NULL is returned. */
+static struct tree_dir_slot *keep_dir(struct tree_image *img, uint32_t source, int fd)
 {
-	struct tree_dir_slot *best = NULL;
+	struct tree_dir_slot *s = free_slot(img->open_dirs);
 
-	for (size_t i = 0; i < DIRS_CACHED; i++) {
-		struct tree_dir_slot *s = &dirs->slots[i];
-
-		if (s->users == 0 && (!best || s->used < best->used))
-			best = s;
-	}
-	if (!best)
+	if (!s)
 		return NULL;
-	if (best->fd >= 0)
-		close(best->fd);
-	*best = (struct tree_dir_slot){ .source = source, .fd = fd, .used = ++dirs->clock };
-	return best;
+	if (s->img)
+		close(s->fd);
+	*s = (struct tree_dir_slot){
+		.img = img, .source = source, .parent = img->sources[source].parent, .fd = fd,
+		.used = true,
+	};
+	img->sources[source].slot = (uint32_t)(s - img->open_dirs->slots);
+	return s;
+}
+
+void tree_dirs_keep(struct tree_image *img, uint32_t source, int fd)
+{
+	bool kept;
+
+	pthread_mutex_lock(&img->open_dirs->lock);
+	kept = keep_dir(img, source, fd);
+	pthread_mutex_unlock(&img->open_dirs->lock);
+	if (!kept)
+		close(fd);
 }
 
 /* Opens directory @source by a name in an open one, if that is it. */
@@ -88,10 +156,10 @@ static int open_below(struct tree_image *img, int parent, uint32_t source)
 /* A walk that comes back up a deep tree finds the parent behind a child that is still open. */
 static int open_above(struct tree_image *img, uint32_t source)
 {
-	struct tree_dirs *dirs = &img->open_dirs;
+	const struct tree_dirs *dirs = img->open_dirs;
 
-	for (size_t i = 0; i < DIRS_CACHED; i++)
-		if (dirs->slots[i].fd >= 0 && img->sources[dirs->slots[i].source].parent == source)
+	for (size_t i = 0; i < dirs->n; i++)
+		if (dirs->slots[i].img == img && dirs->slots[i].parent == source)
 			return open_as(img, dirs->slots[i].fd, "..", source);
 	return -ENOENT;
 }
@@ -103,7 +171,6 @@ static int open_above(struct tree_image *img, uint32_t source)
 static int open_chain(struct tree_image *img, uint32_t source, struct tree_dir_slot **ret_slot)
 {
 	_cleanup_free_ uint32_t *chain = NULL;
-	struct tree_dirs *dirs = &img->open_dirs;
 	struct tree_dir_slot *slot = NULL;
 	size_t n = 0, cap = 0;
 	uint32_t at = source;
@@ -112,7 +179,7 @@ static int open_chain(struct tree_image *img, uint32_t source, struct tree_dir_s
 	for (; at != 0; at = img->sources[at].parent) {
 		int r;
 
-		slot = find_slot(dirs, at);
+		slot = find_slot(img, at);
 		if (slot)
 			break;
 		fd = open_above(img, at);
@@ -126,7 +193,7 @@ static int open_chain(struct tree_image *img, uint32_t source, struct tree_dir_s
 	if (slot)
 		fd = slot->fd;
 	else if (at != 0)
-		slot = keep_dir(dirs, at, fd);
+		slot = keep_dir(img, at, fd);
 	else
 		fd = img->root_fd;
 	while (n--) {
@@ -137,7 +204,7 @@ static int open_chain(struct tree_image *img, uint32_t source, struct tree_dir_s
 		if (child < 0)
 			return child;
 		fd = child;
-		slot = keep_dir(dirs, chain[n], fd);
+		slot = keep_dir(img, chain[n], fd);
 	}
 	*ret_slot = slot;
 	return fd;
@@ -145,7 +212,7 @@ static int open_chain(struct tree_image *img, uint32_t source, struct tree_dir_s
 
 int tree_dirs_get(struct tree_image *img, uint32_t source, struct tree_dir_ref *ref)
 {
-	struct tree_dirs *dirs = &img->open_dirs;
+	struct tree_dirs *dirs = img->open_dirs;
 	struct tree_dir_slot *slot = NULL;
 	int fd;
 
@@ -174,9 +241,9 @@ void tree_dirs_put(struct tree_image *img, struct tree_dir_ref *ref)
 	if (ref->fd < 0)
 		return;
 	if (ref->slot >= 0) {
-		pthread_mutex_lock(&img->open_dirs.lock);
-		img->open_dirs.slots[ref->slot].users--;
-		pthread_mutex_unlock(&img->open_dirs.lock);
+		pthread_mutex_lock(&img->open_dirs->lock);
+		img->open_dirs->slots[ref->slot].users--;
+		pthread_mutex_unlock(&img->open_dirs->lock);
 	} else if (ref->source != 0) {
 		close(ref->fd);
 	}

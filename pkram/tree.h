@@ -20,10 +20,19 @@
 
 struct tree_image;
 
+/*
+ * The open directories of images that are there at a time, together no more than a process may
+ * have. Outlives them.
+ */
+struct tree_dirs;
+int tree_dirs_new(struct tree_dirs **ret);
+struct tree_dirs *tree_dirs_free(struct tree_dirs *dirs);
+
 struct tree_scan_options {
 	bool live;		/* name what is not quiet, but go on */
 	bool allow_lossy;	/* name what cannot be carried, but go on without it */
 	bool cross_mounts;
+	struct tree_dirs *dirs;	/* NULL: the image has its own */
 };
 
 /*

@@ -125,3 +125,9 @@ $ pkram -q restore --to back wide
 $ diff -r wide "back$PWD/wide" && cd "back$PWD/wide" && stat -c %h all/7 one/0
 | 2
 | 2
+
+Many trees share what may be open.
+
+$ cd "$OLDPWD"; mkdir trees; for i in {1..12}; do mkdir -p trees/$i/{1..20}/below; done
+$ (ulimit -n 128; pkram -q save trees/*); pkram ls -n | grep -c /trees/; pkram -q rm $PWD/trees/*
+| 12
