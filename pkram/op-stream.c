@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "machine.h"
@@ -13,6 +14,8 @@
 
 /* What a stream of unknown length reserves at most before it has come. */
 #define AHEAD_MAX (256 * MIB)
+/* Of a short one, no more pages are made than it fills. */
+#define POPULATE_FROM (64 * KIB)
 
 struct pkram_stream {
 	struct pkram_region *region;
@@ -28,7 +31,9 @@ struct pkram_stream {
 	uint64_t position;
 	uint64_t capacity;		/* save: reserved bytes */
 	uint8_t *window; /* save: where the current window is filled; load: what it holds */
+	size_t room;			/* save: bytes that fit there */
 	size_t fill;			/* bytes in it */
+	bool populated;			/* save: all pages of `bounce` are there */
 	size_t taken;			/* load: of those, given */
 };
 
@@ -116,20 +121,54 @@ int pkram_expect_sha256(struct pkram_stream *stream, const char *hex)
 	return 0;
 }
 
-/*
- * Where the next bytes go: to their place where it is reserved, else to the bounce buffer until it
- * is known how many they are, so that no stream reserves more than it needs at its end.
- */
 static void window_begin(struct pkram_stream *s)
 {
-	uint64_t index = s->position / PKRAM_WINDOW;
+	uint64_t left = s->capacity > s->position ? s->capacity - s->position : 0;
 
-	if (s->window)
-		return;
 	s->fill = 0;
+	s->room = (size_t)MIN(left, (uint64_t)PKRAM_WINDOW);
 	s->window = s->bounce;
-	if ((index + 1) * PKRAM_WINDOW <= s->capacity)
-		s->window = store_writer_window(s->writer, index, PKRAM_WINDOW, s->bounce);
+	if (s->room)
+		s->window = store_writer_window(s->writer, s->position / PKRAM_WINDOW, s->room,
+						s->bounce);
+	if (s->window == s->bounce)
+		s->room = PKRAM_WINDOW;
+}
+
+/*
+ * Where the next bytes go: to their place where it is reserved, else to the bounce buffer until it
+ * is known how many they are, so that no stream reserves more than it needs at its end. What comes
+ * behind a place that is full goes where it has to be if the rest is moved there, too; mostly
+ * nothing comes, and nothing is moved.
+ */
+static uint8_t *next_place(struct pkram_stream *s, size_t *ret_len)
+{
+	if (!s->window)
+		window_begin(s);
+	if (s->fill == s->room) {
+		*ret_len = PKRAM_WINDOW - s->fill;
+		return s->bounce + s->fill;
+	}
+	*ret_len = s->room - s->fill;
+	return s->window + s->fill;
+}
+
+static void move_to_bounce(struct pkram_stream *s)
+{
+	memcpy(s->bounce, s->window, s->fill);
+	s->window = s->bounce;
+	s->room = PKRAM_WINDOW;
+}
+
+/* A long stream gets the pages of the bounce buffer by one call instead of a fault for each. */
+static void populate_bounce(struct pkram_stream *s)
+{
+	size_t at = ALIGN_UP(s->fill, (size_t)IO_ALIGN);
+
+	if (s->populated || s->window != s->bounce || s->fill < POPULATE_FROM)
+		return;
+	(void)!madvise(s->bounce + at, PKRAM_WINDOW - at, MADV_POPULATE_WRITE);
+	s->populated = true;
 }
 
 static int grow(struct pkram_stream *s, uint64_t size, uint64_t ahead)
@@ -165,10 +204,13 @@ static int append_done(struct pkram_stream *s, size_t n)
 				       "the input has more than %" PRIu64
 				       " byte%s, as were expected; nothing was saved",
 				       s->expected, plural(s->expected));
+	if (s->fill == s->room)
+		move_to_bounce(s);
 	if (s->digest)
 		op_digest_add(s->digest, s->window + s->fill, n);
 	s->fill += n;
 	s->position += n;
+	populate_bounce(s);
 	return s->fill == PKRAM_WINDOW ? window_end(s) : 0;
 }
 
@@ -185,10 +227,10 @@ int pkram_write(struct pkram_stream *stream, const void *buf, size_t len)
 
 	while (len && k >= 0) {
 		size_t piece;
+		uint8_t *to = next_place(stream, &piece);
 
-		window_begin(stream);
-		piece = MIN(len, PKRAM_WINDOW - stream->fill);
-		memcpy(stream->window + stream->fill, p, piece);
+		piece = MIN(len, piece);
+		memcpy(to, p, piece);
 		p += piece;
 		len -= piece;
 		k = append_done(stream, piece);
@@ -255,10 +297,10 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd)
 		k = reserve_for(stream, fd);
 	widen_pipe(fd);
 	while (k >= 0) {
-		ssize_t n;
+		size_t room;
+		uint8_t *to = next_place(stream, &room);
+		ssize_t n = read_some(fd, to, room);
 
-		window_begin(stream);
-		n = read_some(fd, stream->window + stream->fill, PKRAM_WINDOW - stream->fill);
 		if (n == 0)
 			return 0;
 		if (n < 0) {

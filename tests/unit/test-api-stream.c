@@ -73,6 +73,30 @@ static void test_expected(void **state)
 	assert_int_equal(pkram_finish_load(s), 0);
 }
 
+/* A file says how long it is, and then there is more: its last window has to move. */
+static void test_more_than_said(void **state)
+{
+	static const size_t said[] = { MIB + 1, MIB + 4095, MIB + 4096, 2 * MIB - 1, 2 * MIB };
+	static const size_t more[] = { 1, 4095, 4096, MIB, 3 * MIB + 5 };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(said) * ARRAY_SIZE(more); i++) {
+		size_t first = said[i / ARRAY_SIZE(more)], all = first + more[i % ARRAY_SIZE(more)];
+		int fd = temp_fd(f, first, (uint32_t)i);
+		uint8_t *bytes = malloc(all);
+		struct pkram_stream *s;
+
+		fill(bytes, all, (uint32_t)i);
+		assert_int_equal(pkram_prepare_save(f->region, "more", 0, &s), 0);
+		assert_int_equal(pkram_write_from_fd(s, fd), 0);
+		assert_int_equal(pkram_write(s, bytes + first, all - first), 0);
+		assert_int_equal(pkram_finish_save(s), 0);
+		assert_int_equal(holds(f->region, "more", all, (uint32_t)i), 1);
+		free(bytes);
+		close(fd);
+	}
+}
+
 static void test_descriptors(void **state)
 {
 	struct fixture *f = *state;
@@ -293,6 +317,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sizes),
 		TEST(test_expected),
+		TEST(test_more_than_said),
 		TEST(test_descriptors),
 		TEST(test_discard),
 		TEST(test_misuse),
