@@ -58,7 +58,9 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	s->region = region;
 	s->expected = UINT64_MAX;
 	s->began = machine_uptime();
-	s->bounce = io_buffer_new(PKRAM_WINDOW);
+	/* A device takes and gives a huge page in one piece. Else few pages of it may be needed. */
+	s->bounce = store_region(region->store)->map ? io_buffer_new(PKRAM_WINDOW) :
+						       large_buffer_new(2 * MIB);
 	if (!s->bounce) {
 		free(s);
 		return -ENOMEM;
