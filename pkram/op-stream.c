@@ -11,6 +11,7 @@
 #include "machine.h"
 #include "op.h"
 #include "tree.h"
+#include "work.h"
 
 /* What a stream of unknown length reserves at most before it has come. */
 #define AHEAD_MAX (256 * MIB)
@@ -35,6 +36,14 @@ struct pkram_stream {
 	size_t fill;			/* bytes in it */
 	bool populated;			/* save: all pages of `bounce` are there */
 	size_t taken;			/* load: of those, given */
+	struct behind {			/* the other window that another thread is at */
+		struct work_pool *pool;
+		bool at_work;
+		uint8_t *bounce;
+		uint64_t index;
+		uint8_t *bytes;
+		size_t len;
+	} behind;
 };
 
 static struct pkram_stream *stream_free(struct pkram_stream *s)
@@ -67,6 +76,56 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	}
 	*ret = s;
 	return 0;
+}
+
+/*
+ * A region that is not mapped takes and gives windows by calls. While one of them is under way, the
+ * stream's other end gets the last one, or fills the next. Only within a call that copies all: no
+ * thread outlives it.
+ */
+static int behind_begin(struct pkram_stream *s)
+{
+	struct region *r = store_region(s->region->store);
+
+	if (r->map || r->ctx->threads == 1)
+		return 0;
+	s->behind.bounce = large_buffer_new(2 * MIB);
+	if (!s->behind.bounce)
+		return -ENOMEM;
+	return work_pool_new(r->ctx, 2, NULL, &s->behind.pool);
+}
+
+static void behind_start(struct pkram_stream *s, work_fn fn)
+{
+	s->behind.at_work = true;
+	work_pool_start_one(s->behind.pool, fn, s);
+}
+
+/* Its result; then the buffers are the other's. */
+static int behind_finish(struct pkram_stream *s)
+{
+	if (!s->behind.at_work)
+		return 0;
+	s->behind.at_work = false;
+	return work_pool_finish(s->behind.pool);
+}
+
+static int behind_end(struct pkram_stream *s)
+{
+	int k = behind_finish(s);
+
+	work_pool_free(s->behind.pool);
+	free(s->behind.bounce);
+	s->behind = (struct behind){ .pool = NULL };
+	return k;
+}
+
+static void behind_swap(struct pkram_stream *s)
+{
+	uint8_t *bounce = s->bounce;
+
+	s->bounce = s->behind.bounce;
+	s->behind.bounce = bounce;
 }
 
 /* --- save --- */
@@ -180,25 +239,40 @@ static int grow(struct pkram_stream *s, uint64_t size, uint64_t ahead)
 	return op_yield_end(&s->yield, k);
 }
 
+static int put_behind(void *arg, unsigned int worker, uint64_t i)
+{
+	struct pkram_stream *s = arg;
+
+	(void)worker;
+	(void)i;
+	return store_writer_put(s->writer, s->behind.index, s->behind.len, s->behind.bytes);
+}
+
 static int window_end(struct pkram_stream *s)
 {
 	uint64_t index = (s->position - s->fill) / PKRAM_WINDOW;
-	int k;
+	int k = behind_finish(s);
 
-	if (s->position > s->capacity) {
+	if (k >= 0 && s->position > s->capacity)
 		/* As much again as there is: few changes for a long stream, little lost to a short
 		 * one. */
 		k = grow(s, s->position,
 			 s->fill == PKRAM_WINDOW ? MIN(s->position, (uint64_t)AHEAD_MAX) : 0);
-		if (k < 0)
-			return k;
+	if (k < 0)
+		return k;
+	if (s->behind.pool) {
+		s->behind.index = index;
+		s->behind.len = s->fill;
+		s->behind.bytes = s->window;
+		behind_swap(s);
+		behind_start(s, put_behind);
+	} else {
+		k = store_writer_put(s->writer, index, s->fill, s->window);
 	}
-	k = store_writer_put(s->writer, index, s->fill, s->window);
 	s->window = NULL;
 	s->fill = 0;
 	return k;
 }
-
 static int append_done(struct pkram_stream *s, size_t n)
 {
 	if (n > s->expected - s->position)
@@ -290,13 +364,11 @@ static int reserve_for(struct pkram_stream *s, int fd)
 	return grow(s, (uint64_t)(st.st_size - at), 0);
 }
 
-int pkram_write_from_fd(struct pkram_stream *stream, int fd)
+static int write_all_from(struct pkram_stream *stream, int fd)
 {
 	struct pkram_ctx *ctx = stream->region->ctx;
-	int k = check_writable(stream);
+	int k = reserve_for(stream, fd);
 
-	if (k >= 0)
-		k = reserve_for(stream, fd);
 	widen_pipe(fd);
 	while (k >= 0) {
 		size_t room;
@@ -305,16 +377,27 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd)
 
 		if (n == 0)
 			return 0;
-		if (n < 0) {
-			k = log_error_errno(ctx, (int)n, "cannot read the stream after %" PRIu64
-					    " bytes: %m", stream->position);
-			break;
-		}
+		if (n < 0)
+			return log_error_errno(ctx, (int)n, "cannot read the stream after %" PRIu64
+					       " bytes: %m", stream->position);
 		k = append_done(stream, (size_t)n);
 		if (k >= 0)
 			k = ctx_progress(ctx, "put", stream->position, 0);
 	}
-	stream->failed = true;
+	return k;
+}
+
+int pkram_write_from_fd(struct pkram_stream *stream, int fd)
+{
+	int k = check_writable(stream), end;
+
+	if (k >= 0)
+		k = behind_begin(stream);
+	if (k >= 0)
+		k = write_all_from(stream, fd);
+	end = behind_end(stream);
+	k = k < 0 ? k : end;
+	stream->failed |= k < 0;
 	return k;
 }
 
@@ -434,19 +517,56 @@ int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t f
 	return 0;
 }
 
+static int read_behind(void *arg, unsigned int worker, uint64_t i)
+{
+	struct pkram_stream *s = arg;
+	const void *bytes;
+	int k;
+
+	(void)worker;
+	(void)i;
+	k = store_reader_window(s->reader, s->behind.index, s->behind.bounce, &bytes,
+				&s->behind.len);
+	s->behind.bytes = (uint8_t *)bytes;
+	return k;
+}
+
+/* One that was read ahead, or now; and has the next one read. */
+static int fetch_window(struct pkram_stream *s, uint64_t index)
+{
+	const void *bytes;
+	int k;
+
+	if (s->behind.at_work) {
+		k = behind_finish(s);
+		behind_swap(s);
+		s->fill = s->behind.len;
+		bytes = s->behind.bytes;
+	} else {
+		k = store_reader_window(s->reader, index, s->bounce, &bytes, &s->fill);
+	}
+	if (k < 0)
+		return k;
+	s->window = (uint8_t *)bytes;
+	if (s->behind.pool && index + 1 < store_reader_node(s->reader)->windows) {
+		s->behind.index = index + 1;
+		behind_start(s, read_behind);
+	}
+	return 0;
+}
+
 /* Makes sure that verified bytes are at hand; 0 at the end. */
 static int load_window(struct pkram_stream *s)
 {
 	const struct store_node *n = store_reader_node(s->reader);
 	uint64_t index = window_index(n->mirrored, s->position);
-	const void *bytes;
 	int k;
 
 	if (s->taken < s->fill)
 		return 1;
 	if (s->position >= n->size)
 		return 0;
-	k = store_reader_window(s->reader, index, s->bounce, &bytes, &s->fill);
+	k = fetch_window(s, index);
 	if (k == -EBADMSG)
 		op_log_damage(s->region->ctx, s->reader, s->position,
 			      window_length(n->size, n->mirrored, index));
@@ -454,7 +574,6 @@ static int load_window(struct pkram_stream *s)
 		s->fill = s->taken = 0;
 		return k;
 	}
-	s->window = (uint8_t *)bytes;
 	s->taken = 0;
 	return 1;
 }
@@ -483,10 +602,10 @@ static ssize_t write_some(int fd, const void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-int pkram_read_to_fd(struct pkram_stream *stream, int fd)
+static int read_all_to(struct pkram_stream *stream, int fd)
 {
 	struct pkram_ctx *ctx = stream->region->ctx;
-	int k = stream->reader ? 1 : -EINVAL;
+	int k = 0;
 
 	widen_pipe(fd);
 	while (k >= 0) {
@@ -507,6 +626,17 @@ int pkram_read_to_fd(struct pkram_stream *stream, int fd)
 		k = ctx_progress(ctx, "get", stream->position,
 				 store_reader_node(stream->reader)->size);
 	}
+	return k;
+}
+
+int pkram_read_to_fd(struct pkram_stream *stream, int fd)
+{
+	int k = stream->reader ? behind_begin(stream) : -EINVAL;
+
+	if (k >= 0)
+		k = read_all_to(stream, fd);
+	/* What was read ahead is not asked for any more. */
+	(void)behind_end(stream);
 	return k;
 }
 

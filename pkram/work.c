@@ -134,21 +134,38 @@ unsigned int work_pool_threads(const struct work_pool *p)
 	return p->started + 1;
 }
 
-void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
+static void set_work(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
 {
 	p->work.n = n;
 	p->work.fn = fn;
 	p->work.arg = arg;
 	atomic_store(&p->work.next, 0);
 	atomic_store(&p->work.error, 0);
-	/* One piece is not worth waking anybody. */
-	if (n <= 1 || !p->started)
+}
+
+static void wake(struct work_pool *p)
+{
+	if (!p->started)
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->busy = p->started;
 	p->round++;
 	pthread_cond_broadcast(&p->wake);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg)
+{
+	set_work(p, n, fn, arg);
+	/* One small piece is not worth it. */
+	if (n > 1)
+		wake(p);
+}
+
+void work_pool_start_one(struct work_pool *p, work_fn fn, void *arg)
+{
+	set_work(p, 1, fn, arg);
+	wake(p);
 }
 
 int work_pool_finish(struct work_pool *p)

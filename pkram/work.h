@@ -38,6 +38,8 @@ int work_pool_run(struct work_pool *p, uint64_t n, work_fn fn, void *arg);
  * does; then it helps with the rest.
  */
 void work_pool_start(struct work_pool *p, uint64_t n, work_fn fn, void *arg);
+/* One piece that is worth waking somebody for. */
+void work_pool_start_one(struct work_pool *p, work_fn fn, void *arg);
 int work_pool_finish(struct work_pool *p);
 
 /* The same for one round, from up to `threads` threads. */

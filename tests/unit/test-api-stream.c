@@ -97,6 +97,71 @@ static void test_more_than_said(void **state)
 	}
 }
 
+/* Where the region has the 4 KiB of a file at @off. */
+static off_t find_bytes(int region, int fd, off_t off)
+{
+	uint8_t want[4096], got[4096];
+
+	assert_int_equal(pread(fd, want, sizeof(want), off), sizeof(want));
+	for (off_t at = 0; pread(region, got, sizeof(got), at) == sizeof(got); at += sizeof(got))
+		if (memcmp(want, got, sizeof(got)) == 0)
+			return at;
+	fail();
+	return -1;
+}
+
+/* A file with a hole is not mapped: windows go by calls, while the stream's other end goes on. */
+static void test_not_mapped(void **state)
+{
+	static const size_t sizes[] = { 0, 1, MIB, MIB + 1, 2 * MIB, 5 * MIB + 77 };
+	struct fixture *f = *state;
+	int fd, region = open(f->file, O_RDWR | O_CLOEXEC);
+	const size_t len = 4 * MIB;
+	struct pkram_stream *s;
+	uint8_t byte = 0x5a;
+	off_t at;
+
+	assert_int_equal(fallocate(region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   REGION_SIZE - MIB, MIB), 0);
+	pkram_region_close(f->region);
+	assert_int_equal(pkram_region_open(f->ctx, f->spec, 0, &f->region), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		int in = temp_fd(f, sizes[i], (uint32_t)i), out = temp_fd(f, 0, 0);
+		uint8_t *want = malloc(sizes[i] + 1), *got = malloc(sizes[i] + 1);
+
+		assert_int_equal(pkram_prepare_save(f->region, "n", 0, &s), 0);
+		assert_int_equal(pkram_write_from_fd(s, in), 0);
+		assert_int_equal(pkram_finish_save(s), 0);
+		assert_int_equal(holds(f->region, "n", sizes[i], (uint32_t)i), 1);
+		assert_int_equal(pkram_prepare_load(f->region, "n", 0, &s), 0);
+		assert_int_equal(pkram_read_to_fd(s, out), 0);
+		assert_int_equal(pkram_finish_load(s), 0);
+		fill(want, sizes[i], (uint32_t)i);
+		assert_int_equal(pread(out, got, sizes[i] + 1, 0), sizes[i]);
+		assert_memory_equal(got, want, sizes[i]);
+		free(want);
+		free(got);
+		close(in);
+		close(out);
+	}
+
+	/* Damage in the third window: the first two are given. */
+	fd = temp_fd(f, len, 77);
+	assert_int_equal(pkram_prepare_save(f->region, "n", 0, &s), 0);
+	assert_int_equal(pkram_write_from_fd(s, fd), 0);
+	assert_int_equal(pkram_finish_save(s), 0);
+	at = find_bytes(region, fd, 2 * MIB);
+	assert_int_equal(pwrite(region, &byte, 1, at + 5), 1);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(pkram_prepare_load(f->region, "n", 0, &s), 0);
+	assert_int_equal(pkram_read_to_fd(s, fd), -EBADMSG);
+	assert_int_equal(pkram_stream_position(s), 2 * MIB);
+	assert_int_equal(pkram_finish_load(s), 0);
+	close(fd);
+	close(region);
+}
+
 static void test_descriptors(void **state)
 {
 	struct fixture *f = *state;
@@ -318,6 +383,7 @@ int main(void)
 		TEST(test_sizes),
 		TEST(test_expected),
 		TEST(test_more_than_said),
+		TEST(test_not_mapped),
 		TEST(test_descriptors),
 		TEST(test_discard),
 		TEST(test_misuse),

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sched.h>
+#include <semaphore.h>
 
 #include "work.h"
 
@@ -122,6 +123,43 @@ static void test_halves(void **state)
 	pkram_unref(ctx);
 }
 
+static int ring(void *arg, unsigned int worker, uint64_t index)
+{
+	(void)worker;
+	(void)index;
+	sem_post(arg);
+	return -EIO;
+}
+
+/* One piece that was given away is done without its caller, where there is somebody else. */
+static void test_one(void **state)
+{
+	struct work_pool *pool;
+	struct pkram_ctx *ctx;
+	int rung;
+	sem_t bell;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	sem_init(&bell, 0, 0);
+	for (unsigned int threads = 1; threads <= 3; threads++) {
+		assert_int_equal(work_pool_new(ctx, threads, NULL, &pool), 0);
+		for (int i = 0; i < 100; i++) {
+			work_pool_start_one(pool, ring, &bell);
+			if (work_pool_threads(pool) > 1)
+				assert_int_equal(sem_wait(&bell), 0);
+			assert_int_equal(work_pool_finish(pool), -EIO);
+		}
+		sem_getvalue(&bell, &rung);
+		assert_int_equal(rung, work_pool_threads(pool) > 1 ? 0 : 100);
+		while (sem_trywait(&bell) == 0)
+			;
+		work_pool_free(pool);
+	}
+	sem_destroy(&bell);
+	pkram_unref(ctx);
+}
+
 static void test_threads(void **state)
 {
 	struct pkram_ctx *ctx;
@@ -171,6 +209,7 @@ int main(void)
 		cmocka_unit_test(test_first_error_stops),
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_one),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_quiet),
 	};
