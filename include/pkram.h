@@ -90,7 +90,7 @@ struct pkram_progress {
 /* A negative return cancels the call: -ECANCELED, nothing committed, no tree half there. */
 typedef int (*pkram_progress_fn)(void *userdata, const struct pkram_progress *p);
 
-/* Makes a context: log to nowhere, no progress, all CPUs this process may use. */
+/* Makes a context: log to nowhere, no progress, as many threads as suit. */
 int pkram_new(struct pkram_ctx **ret_ctx);
 /* Takes a reference. Returns @ctx, which may be NULL. */
 struct pkram_ctx *pkram_ref(struct pkram_ctx *ctx);
@@ -101,7 +101,7 @@ struct pkram_ctx *pkram_unref(struct pkram_ctx *ctx);
 void pkram_set_log_fn(struct pkram_ctx *ctx, pkram_log_fn fn, void *userdata, int priority);
 /* @fn: NULL for none. */
 void pkram_set_progress_fn(struct pkram_ctx *ctx, pkram_progress_fn fn, void *userdata);
-/* @threads: at most so many, 0: as many as CPUs. */
+/* @threads: at most so many; 0: one for each CPU, and two where the region is not mapped. */
 void pkram_set_threads(struct pkram_ctx *ctx, unsigned int threads);
 /* Looks at a recorded machine below @path (tests). NULL or "": at this one. */
 int pkram_set_sysroot(struct pkram_ctx *ctx, const char *path);
@@ -524,11 +524,13 @@ enum pkram_load_flags {
 int pkram_prepare_save(struct pkram_region *region, const char *name, uint64_t flags,
 		       struct pkram_stream **ret_stream);
 /*
- * What the input is to be: @bytes long; of that SHA-256 (64 hex digits). What turns out to be
- * another one is -EIO (logged), from pkram_finish_save(), or from what writes the first byte too
- * many. To be called before anything is written.
+ * What the input is to be: @bytes long (UINT64_MAX: of any length again); of that SHA-256, as 64
+ * hex digits. Of several calls the last one counts. What turns out to be another one is -EIO
+ * (logged): from pkram_finish_save(), from what writes the first byte too many, or at once from
+ * pkram_write_from_fd() of a file of another length. That call makes room for @bytes first.
  *
- * -EINVAL: something was written; not 64 hex digits; -EOPNOTSUPP: SHA-256 needs libnettle.
+ * -EINVAL: something was written, or the stream failed or is read; (logged) not 64 hex digits;
+ * -EOPNOTSUPP (logged): libnettle, which SHA-256 needs, is not installed.
  */
 int pkram_expect_bytes(struct pkram_stream *stream, uint64_t bytes);
 int pkram_expect_sha256(struct pkram_stream *stream, const char *hex);

@@ -126,9 +126,12 @@ static int node_of_dir(struct pkram_ctx *ctx, const char *dir, char **ret)
 static void find_reserved(struct pkram_ctx *ctx, struct machine_device *d, const char *name)
 {
 	_cleanup_(machine_ranges_done) struct machine_ranges iomem = { 0 };
+	struct pkram_ctx *quiet;
 
-	if (machine_iomem(ctx, &iomem) < 0)
+	if (ctx_quiet(ctx, &quiet) < 0)
 		return;
+	(void)machine_iomem(quiet, &iomem);
+	pkram_unref(quiet);
 	for (size_t i = 0; i < iomem.n; i++) {
 		const struct machine_range *r = &iomem.v[i];
 

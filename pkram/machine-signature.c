@@ -84,7 +84,7 @@ static int probe(struct pkram_ctx *ctx, int fd, char **ret_type)
 
 	if (r == 0)
 		return probe_with(&l, fd, ret_type);
-	pkram_log_warning(ctx, "nothing is known of other data: %s", dlerror());
+	pkram_log_error(ctx, "what data of others there is cannot be told: %s", dlerror());
 	return r;
 }
 

@@ -249,7 +249,8 @@ int machine_node_memory(struct pkram_ctx *ctx, struct machine_area **ret, size_t
 
 /*
  * What libblkid recognises in the first or last MiB of `size` bytes read through `read` (copied to
- * a memfd first): "ext4", "gpt", ... malloc'ed; NULL for nothing. Failures are the caller's to log.
+ * a memfd first): "ext4", "gpt", ... malloc'ed; NULL for nothing. -EOPNOTSUPP
+ * (logged): libblkid is not installed; other failures are the caller's to log.
  */
 int machine_signature(struct pkram_ctx *ctx, uint64_t size,
 		      int (*read)(void *arg, uint64_t off, size_t len, void *buf), void *arg,

@@ -32,7 +32,6 @@ void op_copy_done(struct op_copy *c)
 	free(c->nodes);
 	free(c->writers);
 	free(c->needs);
-	work_buffers_free(c->bounce);
 	*c = (struct op_copy){ 0 };
 }
 
@@ -105,11 +104,6 @@ int op_copy_open(struct pkram_ctx *ctx, struct store *from, const char *what, st
 	for (size_t i = 0; i < n; i++)
 		store_node_done(&list[i]);
 	free(list);
-	c.threads = region_threads(store_region(from), c.windows);
-	if (k >= 0) {
-		c.bounce = work_buffers_new(c.threads, PKRAM_WINDOW);
-		k = c.bounce ? 0 : -ENOMEM;
-	}
 	if (k < 0) {
 		op_copy_done(&c);
 		return k;
@@ -214,15 +208,27 @@ static int do_window(void *arg, unsigned int worker, uint64_t index)
 			    atomic_fetch_add(&c->done, len) + len, c->bytes);
 }
 
-/* `near`: the memory that the copy is bound by. */
-static int do_windows(struct op_copy *c, const struct work_cpus *near, bool checking)
+/* Next to the memory that the copy is bound by. `to` NULL: only reads and checks. */
+static int do_windows(struct op_copy *c, const struct region *to)
 {
+	const struct region *from = store_region(c->from);
+	unsigned int threads = region_threads(from, c->windows);
+	const struct work_cpus *near = from->near;
 	bool bad = false;
 	int k;
 
-	c->checking = checking;
+	if (to) {
+		threads = MAX(threads, region_threads(to, c->windows));
+		near = near ? near : to->near;
+	}
+	c->bounce = work_buffers_new(threads, PKRAM_WINDOW);
+	if (!c->bounce)
+		return -ENOMEM;
+	c->threads = MAX(c->threads, threads);
+	c->checking = !to;
 	c->done = 0;
-	k = work_run(c->ctx, c->threads, near, c->windows, do_window, c);
+	k = work_run(c->ctx, threads, near, c->windows, do_window, c);
+	work_buffers_free(c->bounce);
 	for (size_t i = 0; i < c->n && k >= 0; i++)
 		bad |= op_log_damaged(c->ctx, c->nodes[i].reader, c->nodes[i].damaged);
 	return k < 0 ? k : bad ? -EBADMSG : 0;
@@ -230,15 +236,14 @@ static int do_windows(struct op_copy *c, const struct work_cpus *near, bool chec
 
 int op_copy_verify(struct op_copy *c)
 {
-	return do_windows(c, store_region(c->from)->near, true);
+	return do_windows(c, NULL);
 }
 
 int op_copy_run(struct op_copy *c, struct store *to, bool alone)
 {
-	const struct work_cpus *near = store_region(c->from)->near;
 	int k;
 
-	k = do_windows(c, near ? near : store_region(to)->near, false);
+	k = do_windows(c, store_region(to));
 	if (k < 0)
 		return k;
 	/* It frees them, also when it fails. */

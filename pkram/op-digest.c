@@ -3,7 +3,6 @@
  * SHA-256 by libnettle, for the one promise about a stream that asks for it.
  */
 #include <nettle/sha2.h>
-#include <nettle/version.h>
 
 #include "library.h"
 #include "op.h"
@@ -64,11 +63,7 @@ int op_digest_check(struct op_digest *d, struct pkram_ctx *ctx)
 	uint8_t bytes[SHA256_DIGEST_SIZE];
 	char hex[DIGEST_HEX + 1];
 
-#if NETTLE_VERSION_MAJOR >= 4
-	d->l.nettle_sha256_digest(&d->sha256, bytes);
-#else
 	d->l.nettle_sha256_digest(&d->sha256, sizeof(bytes), bytes);
-#endif
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
 	if (strcasecmp(hex, d->expected) == 0)

@@ -96,6 +96,9 @@ static int check_signature(struct region *r, struct init *init)
 	int k;
 
 	k = op_signature(r, &type);
+	/* Said already. What is there is written over by force, whatever it is. */
+	if (k == -EOPNOTSUPP)
+		return init->force ? 0 : k;
 	if (k < 0)
 		return log_error_errno(r->ctx, k, "%s: cannot look for signatures: %m", r->spec);
 	if (!type)
@@ -199,13 +202,18 @@ static int check_exists(struct pkram_ctx *ctx, struct region *r)
 	_cleanup_(machine_ranges_done) struct machine_ranges map = { 0 };
 	struct machine_device d;
 	struct stat st;
+	int k;
 
 	if (fstat(r->fd, &st) < 0)
 		return -errno;
 	if (S_ISREG(st.st_mode) ||
 	    machine_device_of(ctx, st.st_rdev, S_ISBLK(st.st_mode), &d) < 0 || !d.legacy ||
-	    !d.res_phys || !d.res_size || machine_firmware_map(ctx, &map) < 0 ||
-	    machine_ranges_cover(&map, d.res_phys, d.res_size))
+	    !d.res_phys || !d.res_size)
+		return 0;
+	k = machine_firmware_map(ctx, &map);
+	if (k < 0 && k != -ENOENT)
+		return k;
+	if (k == -ENOENT || machine_ranges_cover(&map, d.res_phys, d.res_size))
 		return 0;
 	pkram_log_refusal(ctx, "'pkram plan SIZE' finds some to reserve",
 			  "%s: the firmware's map has no memory at %#" PRIx64 ", or not all of "

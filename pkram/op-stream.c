@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 
 #include "machine.h"
-#include "op.h"
+#include "op-aside.h"
 #include "tree.h"
-#include "work.h"
 
 /* What a stream of unknown length reserves at most before it has come. */
 #define AHEAD_MAX (256 * MIB)
@@ -36,14 +35,10 @@ struct pkram_stream {
 	size_t fill;			/* bytes in it */
 	bool populated;			/* save: all pages of `bounce` are there */
 	size_t taken;			/* load: of those, given */
-	struct behind {			/* the other window that another thread is at */
-		struct work_pool *pool;
-		bool at_work;
-		uint8_t *bounce;
-		uint64_t index;
-		uint8_t *bytes;
-		size_t len;
-	} behind;
+	struct op_aside aside;		/* another thread, and the window that it is at: */
+	uint64_t aside_index;
+	uint8_t *aside_bytes;
+	size_t aside_len;
 };
 
 static struct pkram_stream *stream_free(struct pkram_stream *s)
@@ -67,9 +62,9 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	s->region = region;
 	s->expected = UINT64_MAX;
 	s->began = machine_uptime();
-	/* A device takes and gives a huge page in one piece. Else few pages of it may be needed. */
-	s->bounce = store_region(region->store)->map ? io_buffer_new(PKRAM_WINDOW) :
-						       large_buffer_new(2 * MIB);
+	/* Where the region is mapped, most windows lie there. */
+	s->populated = !store_region(region->store)->map;
+	s->bounce = s->populated ? large_buffer_new(OP_DEVICE_BUFFER) : io_buffer_new(PKRAM_WINDOW);
 	if (!s->bounce) {
 		free(s);
 		return -ENOMEM;
@@ -78,54 +73,22 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	return 0;
 }
 
-/*
- * A region that is not mapped takes and gives windows by calls. While one of them is under way, the
- * stream's other end gets the last one, or fills the next. Only within a call that copies all: no
- * thread outlives it.
- */
-static int behind_begin(struct pkram_stream *s)
+/* For a call that copies all there is, between two descriptors' ends. */
+static void want_aside(struct pkram_stream *s)
 {
 	struct region *r = store_region(s->region->store);
 
-	if (r->map || r->ctx->threads == 1)
-		return 0;
-	s->behind.bounce = large_buffer_new(2 * MIB);
-	if (!s->behind.bounce)
-		return -ENOMEM;
-	return work_pool_new(r->ctx, 2, NULL, &s->behind.pool);
+	s->aside = (struct op_aside){
+		.ctx = r->ctx, .wanted = !r->map && r->ctx->threads != 1,
+	};
 }
 
-static void behind_start(struct pkram_stream *s, work_fn fn)
-{
-	s->behind.at_work = true;
-	work_pool_start_one(s->behind.pool, fn, s);
-}
-
-/* Its result; then the buffers are the other's. */
-static int behind_finish(struct pkram_stream *s)
-{
-	if (!s->behind.at_work)
-		return 0;
-	s->behind.at_work = false;
-	return work_pool_finish(s->behind.pool);
-}
-
-static int behind_end(struct pkram_stream *s)
-{
-	int k = behind_finish(s);
-
-	work_pool_free(s->behind.pool);
-	free(s->behind.bounce);
-	s->behind = (struct behind){ .pool = NULL };
-	return k;
-}
-
-static void behind_swap(struct pkram_stream *s)
+static void swap_bounce(struct pkram_stream *s)
 {
 	uint8_t *bounce = s->bounce;
 
-	s->bounce = s->behind.bounce;
-	s->behind.bounce = bounce;
+	s->bounce = s->aside.bounce;
+	s->aside.bounce = bounce;
 }
 
 /* --- save --- */
@@ -239,19 +202,17 @@ static int grow(struct pkram_stream *s, uint64_t size, uint64_t ahead)
 	return op_yield_end(&s->yield, k);
 }
 
-static int put_behind(void *arg, unsigned int worker, uint64_t i)
+static int put_aside(void *arg)
 {
 	struct pkram_stream *s = arg;
 
-	(void)worker;
-	(void)i;
-	return store_writer_put(s->writer, s->behind.index, s->behind.len, s->behind.bytes);
+	return store_writer_put(s->writer, s->aside_index, s->aside_len, s->aside_bytes);
 }
 
 static int window_end(struct pkram_stream *s)
 {
 	uint64_t index = (s->position - s->fill) / PKRAM_WINDOW;
-	int k = behind_finish(s);
+	int k = op_aside_finish(&s->aside);
 
 	if (k >= 0 && s->position > s->capacity)
 		/* As much again as there is: few changes for a long stream, little lost to a short
@@ -260,12 +221,12 @@ static int window_end(struct pkram_stream *s)
 			 s->fill == PKRAM_WINDOW ? MIN(s->position, (uint64_t)AHEAD_MAX) : 0);
 	if (k < 0)
 		return k;
-	if (s->behind.pool) {
-		s->behind.index = index;
-		s->behind.len = s->fill;
-		s->behind.bytes = s->window;
-		behind_swap(s);
-		behind_start(s, put_behind);
+	if (s->fill == PKRAM_WINDOW && op_aside_ready(&s->aside)) {
+		s->aside_index = index;
+		s->aside_len = s->fill;
+		s->aside_bytes = s->window;
+		swap_bounce(s);
+		op_aside_start(&s->aside, put_aside, s);
 	} else {
 		k = store_writer_put(s->writer, index, s->fill, s->window);
 	}
@@ -273,13 +234,26 @@ static int window_end(struct pkram_stream *s)
 	s->fill = 0;
 	return k;
 }
+
+static int too_many(const struct pkram_stream *s)
+{
+	return log_error_errno(s->region->ctx, -EIO,
+			       "the input has more than %" PRIu64
+			       " byte%s, as were expected; nothing was saved", s->expected,
+			       plural(s->expected));
+}
+
+static int other_length(const struct pkram_stream *s, uint64_t bytes)
+{
+	return log_error_errno(s->region->ctx, -EIO,
+			       "the input has %" PRIu64 " byte%s, expected were %" PRIu64
+			       "; nothing was saved", bytes, plural(bytes), s->expected);
+}
+
 static int append_done(struct pkram_stream *s, size_t n)
 {
 	if (n > s->expected - s->position)
-		return log_error_errno(s->region->ctx, -EIO,
-				       "the input has more than %" PRIu64
-				       " byte%s, as were expected; nothing was saved",
-				       s->expected, plural(s->expected));
+		return too_many(s);
 	if (s->fill == s->room)
 		move_to_bounce(s);
 	if (s->digest)
@@ -350,18 +324,34 @@ static void widen_pipe(int fd)
 		(void)!fcntl(fd, F_SETPIPE_SZ, (int)PKRAM_WINDOW);
 }
 
-/* A file says how much is to come: that much is reserved, or refused, before anything is copied. */
-static int reserve_for(struct pkram_stream *s, int fd)
+/* What is left to read of a file, as far as it says so; 0: it does not, or it is no file. */
+static uint64_t left_in(int fd)
 {
 	struct stat st;
 	off_t at;
 
-	if (s->position || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	at = lseek(fd, 0, SEEK_CUR);
-	if (at < 0 || st.st_size - at <= (off_t)PKRAM_WINDOW)
+	return at >= 0 && st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+}
+
+/*
+ * What is known of how much is to come is reserved, or refused, before anything is copied, and
+ * before an old node gives way for it. Files of the kernel are short, and say nothing that holds.
+ */
+static int reserve_for(struct pkram_stream *s, int fd)
+{
+	uint64_t left = left_in(fd);
+	bool says = left > PKRAM_WINDOW;
+
+	if (s->position)
 		return 0;
-	return grow(s, (uint64_t)(st.st_size - at), 0);
+	if (says && s->expected != UINT64_MAX && left != s->expected)
+		return left > s->expected ? too_many(s) : other_length(s, left);
+	if (!says && s->expected != UINT64_MAX && s->expected > PKRAM_WINDOW)
+		return grow(s, s->expected, 0);
+	return says ? grow(s, left, 0) : 0;
 }
 
 static int write_all_from(struct pkram_stream *stream, int fd)
@@ -391,11 +381,11 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd)
 {
 	int k = check_writable(stream), end;
 
-	if (k >= 0)
-		k = behind_begin(stream);
-	if (k >= 0)
-		k = write_all_from(stream, fd);
-	end = behind_end(stream);
+	if (k < 0)
+		return k;
+	want_aside(stream);
+	k = write_all_from(stream, fd);
+	end = op_aside_end(&stream->aside);
 	k = k < 0 ? k : end;
 	stream->failed |= k < 0;
 	return k;
@@ -433,10 +423,7 @@ static int check_image(struct pkram_stream *s, struct store_props *props)
 static int check_expected(struct pkram_stream *s)
 {
 	if (s->expected != UINT64_MAX && s->position != s->expected)
-		return log_error_errno(s->region->ctx, -EIO,
-				       "the input has %" PRIu64 " byte%s, expected were %" PRIu64
-				       "; nothing was saved", s->position, plural(s->position),
-				       s->expected);
+		return other_length(s, s->position);
 	return s->digest ? op_digest_check(s->digest, s->region->ctx) : 0;
 }
 
@@ -517,17 +504,14 @@ int pkram_prepare_load(struct pkram_region *region, const char *name, uint64_t f
 	return 0;
 }
 
-static int read_behind(void *arg, unsigned int worker, uint64_t i)
+static int read_ahead(void *arg)
 {
 	struct pkram_stream *s = arg;
 	const void *bytes;
-	int k;
+	int k = store_reader_window(s->reader, s->aside_index, s->aside.bounce, &bytes,
+				    &s->aside_len);
 
-	(void)worker;
-	(void)i;
-	k = store_reader_window(s->reader, s->behind.index, s->behind.bounce, &bytes,
-				&s->behind.len);
-	s->behind.bytes = (uint8_t *)bytes;
+	s->aside_bytes = (uint8_t *)bytes;
 	return k;
 }
 
@@ -537,20 +521,20 @@ static int fetch_window(struct pkram_stream *s, uint64_t index)
 	const void *bytes;
 	int k;
 
-	if (s->behind.at_work) {
-		k = behind_finish(s);
-		behind_swap(s);
-		s->fill = s->behind.len;
-		bytes = s->behind.bytes;
+	if (s->aside.at_work) {
+		k = op_aside_finish(&s->aside);
+		swap_bounce(s);
+		s->fill = s->aside_len;
+		bytes = s->aside_bytes;
 	} else {
 		k = store_reader_window(s->reader, index, s->bounce, &bytes, &s->fill);
 	}
 	if (k < 0)
 		return k;
 	s->window = (uint8_t *)bytes;
-	if (s->behind.pool && index + 1 < store_reader_node(s->reader)->windows) {
-		s->behind.index = index + 1;
-		behind_start(s, read_behind);
+	if (index + 1 < store_reader_node(s->reader)->windows && op_aside_ready(&s->aside)) {
+		s->aside_index = index + 1;
+		op_aside_start(&s->aside, read_ahead, s);
 	}
 	return 0;
 }
@@ -631,12 +615,14 @@ static int read_all_to(struct pkram_stream *stream, int fd)
 
 int pkram_read_to_fd(struct pkram_stream *stream, int fd)
 {
-	int k = stream->reader ? behind_begin(stream) : -EINVAL;
+	int k;
 
-	if (k >= 0)
-		k = read_all_to(stream, fd);
+	if (!stream->reader)
+		return -EINVAL;
+	want_aside(stream);
+	k = read_all_to(stream, fd);
 	/* What was read ahead is not asked for any more. */
-	(void)behind_end(stream);
+	(void)op_aside_end(&stream->aside);
 	return k;
 }
 

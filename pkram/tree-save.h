@@ -15,7 +15,7 @@
  *	tree-holes.c	hole maps, and the chunk size that costs least
  *	tree-entry.c	an entry that was looked at becomes a part of the image
  *	tree-emit.c	EROFS records into the buffers; the layout of the data
- *	tree-source.c	descriptors of the source's directories, few at a time; paths for messages
+ *	tree-source.c	descriptors of the source's directories; paths for messages
  *	tree-quiet.c	is a source what it was, and does nobody write to it
  *	tree-fill.c	any part of the image, when it is laid out
  */

@@ -17,6 +17,7 @@
 
 /* A batch: directories until they have so many entries together. */
 #define BATCH_ENTRIES 512u
+/* ... or are so many; fixed, as the image follows from it. */
 #define BATCH_DIRS 21u
 /* Entries that are looked at together, and those that a thread takes at once. */
 #define LOOKS 512u
@@ -579,7 +580,10 @@ static int scan_root(struct scan *s)
 	return r < 0 ? r : push_found(s);
 }
 
-/* Files of two slices may be kept at a time; directories, closer and others need some, too. */
+/*
+ * Files of two slices may be kept at a time, and a quarter as many directories that were not listed
+ * yet; struct tree_dirs, closer and others need some, too.
+ */
 static unsigned int count_keep(void)
 {
 	struct rlimit files = { .rlim_cur = 1024 };

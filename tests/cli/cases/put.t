@@ -140,3 +140,21 @@ $ pkram put
 $ pkram put a b
 ! pkram: put: 'b' is one argument too many; see 'pkram put --help'
 [2]
+
+A promise that cannot be kept costs no old node: neither what a file says, nor what there is no room for.
+
+$ head -c 16M /dev/zero | pkram -q put big; pkram get big >/dev/null
+$ head -c 20M /dev/zero >more; pkram put --expect-bytes 5 big <more
+! pkram: the input has more than 5 bytes, as were expected; nothing was saved
+[1]
+$ pkram put --expect-bytes 21M big <more
+! pkram: the input has 20971520 bytes, expected were 22020096; nothing was saved
+[1]
+$ yes | pkram put --expect-bytes 100M big
+! pkram: file:DIR/region: no room for big: needs at least 104865792 bytes, 11436032 are free, 9 old nodes hold 16875520; use a larger region
+[1]
+$ pkram get big | wc -c
+| 16777216
+$ cat more | pkram put --expect-bytes 20M big
+! pkram: big, saved AGE, gave up its space first: both do not fit
+! pkram: put big: 20.0 MiB in T s, RATE
