@@ -80,11 +80,15 @@ typedef void (*pkram_log_fn)(void *userdata, int priority, const char *msg);
  *	"compare" (staging, each tree anew), "export" or "import"; static
  * @done, @total: bytes; @total is 0 where it is not known. Threads overtake each other: a later
  *	report may have a smaller @done
+ * @files, @total_files: inodes, where they are what takes the time: while a tree is scanned (each
+ *	anew, and how many come is not known), and while files without data are made; else 0
  */
 struct pkram_progress {
 	const char *what;
 	uint64_t done;
 	uint64_t total;
+	uint64_t files;
+	uint64_t total_files;
 };
 
 /* A negative return cancels the call: -ECANCELED, nothing committed, no tree half there. */
@@ -546,6 +550,8 @@ int pkram_write(struct pkram_stream *stream, const void *buf, size_t len);
 int pkram_write_from_fd(struct pkram_stream *stream, int fd);
 /* Bytes written or read so far. */
 uint64_t pkram_stream_position(const struct pkram_stream *stream);
+/* How many threads were at most at work at once. */
+unsigned int pkram_stream_threads(const struct pkram_stream *stream);
 /*
  * Commits, replacing a node of that name, and releases the stream, also on failure: nothing is
  * committed then. -EINVAL: NULL, or a stream that failed or is read. -EBADMSG, -EOPNOTSUPP: not an

@@ -75,3 +75,4 @@ unsigned int ctx_threads(const struct pkram_ctx *ctx, uint64_t items);
 
 /* Reports progress; a negative return asks to cancel. `done` counts up to `total` (0: unknown). */
 int ctx_progress(struct pkram_ctx *ctx, const char *what, uint64_t done, uint64_t total);
+int ctx_progress_of(struct pkram_ctx *ctx, const struct pkram_progress *p);

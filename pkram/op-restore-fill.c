@@ -126,6 +126,7 @@ int restore_fill(struct restore *r, struct restore_tree *t)
 {
 	const struct store_node *n = store_reader_node(t->reader);
 	struct fill f = { .restore = r, .tree = t };
+	struct pkram_progress so_far = { .what = "restore", .total = r->bytes };
 	struct tree_restore_options o = {
 		.salvage = r->flags & PKRAM_RESTORE_SALVAGE,
 		.hugetlb = tree_place_hugetlb(t->place),
@@ -148,8 +149,9 @@ int restore_fill(struct restore *r, struct restore_tree *t)
 			k = log_error_errno(r->region->ctx, -EBADMSG,
 				"%s: not restored; --salvage takes what is intact", n->name);
 	}
+	so_far.done = r->passed;
 	if (k >= 0)
-		k = tree_restore_finish(f.work);
+		k = tree_restore_finish(f.work, &so_far);
 	t->left_out = tree_restore_left_out(f.work);
 	work_buffers_free(f.bounce);
 	tree_restore_free(f.work);

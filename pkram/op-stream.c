@@ -30,6 +30,8 @@ struct pkram_stream {
 	uint64_t began;			/* CLOCK_BOOTTIME, for the account of a jump */
 	uint64_t position;
 	uint64_t capacity;		/* save: reserved bytes */
+	uint64_t total;			/* save: bytes that are to come, 0: not known */
+	unsigned int threads;		/* at most at work at once */
 	uint8_t *window; /* save: where the current window is filled; load: what it holds */
 	size_t room;			/* save: bytes that fit there */
 	size_t fill;			/* bytes in it */
@@ -61,6 +63,7 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 		return -ENOMEM;
 	s->region = region;
 	s->expected = UINT64_MAX;
+	s->threads = 1;
 	s->began = machine_uptime();
 	/* Where the region is mapped, most windows lie there. */
 	s->populated = !store_region(region->store)->map;
@@ -227,6 +230,7 @@ static int window_end(struct pkram_stream *s)
 		s->aside_bytes = s->window;
 		swap_bounce(s);
 		op_aside_start(&s->aside, put_aside, s);
+		s->threads = 2;
 	} else {
 		k = store_writer_put(s->writer, index, s->fill, s->window);
 	}
@@ -349,9 +353,8 @@ static int reserve_for(struct pkram_stream *s, int fd)
 		return 0;
 	if (says && s->expected != UINT64_MAX && left != s->expected)
 		return left > s->expected ? too_many(s) : other_length(s, left);
-	if (!says && s->expected != UINT64_MAX && s->expected > PKRAM_WINDOW)
-		return grow(s, s->expected, 0);
-	return says ? grow(s, left, 0) : 0;
+	s->total = says ? left : s->expected != UINT64_MAX ? s->expected : 0;
+	return s->total > PKRAM_WINDOW ? grow(s, s->total, 0) : 0;
 }
 
 static int write_all_from(struct pkram_stream *stream, int fd)
@@ -372,7 +375,7 @@ static int write_all_from(struct pkram_stream *stream, int fd)
 					       " bytes: %m", stream->position);
 		k = append_done(stream, (size_t)n);
 		if (k >= 0)
-			k = ctx_progress(ctx, "put", stream->position, 0);
+			k = ctx_progress(ctx, "put", stream->position, stream->total);
 	}
 	return k;
 }
@@ -394,6 +397,11 @@ int pkram_write_from_fd(struct pkram_stream *stream, int fd)
 uint64_t pkram_stream_position(const struct pkram_stream *stream)
 {
 	return stream->position;
+}
+
+unsigned int pkram_stream_threads(const struct pkram_stream *stream)
+{
+	return stream->threads;
 }
 
 static int read_back(void *arg, uint64_t off, size_t len, void *buf)
@@ -535,6 +543,7 @@ static int fetch_window(struct pkram_stream *s, uint64_t index)
 	if (index + 1 < store_reader_node(s->reader)->windows && op_aside_ready(&s->aside)) {
 		s->aside_index = index + 1;
 		op_aside_start(&s->aside, read_ahead, s);
+		s->threads = 2;
 	}
 	return 0;
 }

@@ -191,7 +191,13 @@ unsigned int ctx_threads(const struct pkram_ctx *ctx, uint64_t items)
 
 int ctx_progress(struct pkram_ctx *ctx, const char *what, uint64_t done, uint64_t total)
 {
-	struct pkram_progress p = { .what = what, .done = done, .total = total };
+	const struct pkram_progress p = { .what = what, .done = done, .total = total };
+
+	return ctx_progress_of(ctx, &p);
+}
+
+int ctx_progress_of(struct pkram_ctx *ctx, const struct pkram_progress *p)
+{
 	int r;
 
 	/* Its lock, so that no two calls come at a time. */
@@ -200,7 +206,7 @@ int ctx_progress(struct pkram_ctx *ctx, const char *what, uint64_t done, uint64_
 	if (!ctx->progress_fn)
 		return 0;
 	pthread_mutex_lock(&ctx->callback_lock);
-	r = ctx->progress_fn(ctx->progress_userdata, &p);
+	r = ctx->progress_fn(ctx->progress_userdata, p);
 	pthread_mutex_unlock(&ctx->callback_lock);
 	return r < 0 ? -ECANCELED : 0;
 }

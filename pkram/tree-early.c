@@ -104,10 +104,15 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	r = copy_part(run->img, lo, hi, bytes + (lo - from));
 	if (r <= 0)
 		return r;
-	if (hi == to)
-		return e->sink->put(e->sink->arg, index, bytes);
-	run->next.bytes = bytes;
-	return 0;
+	if (hi < to) {
+		run->next.bytes = bytes;
+		return 0;
+	}
+	r = e->sink->put(e->sink->arg, index, bytes);
+	if (r < 0)
+		return r;
+	run->img->given += PKRAM_WINDOW;
+	return tree_scan_progress(run->img);
 }
 
 static int close_kept(void *arg, unsigned int worker, uint64_t i)

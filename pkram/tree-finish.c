@@ -51,6 +51,7 @@ static int finish_files(void *arg, unsigned int worker, uint64_t chunk)
 {
 	struct tree_restore *r = arg;
 	uint64_t end = MIN((chunk + 1) * CHUNK, (uint64_t)r->v->n_files);
+	struct pkram_progress p = r->progress;
 	int k = 0;
 
 	for (uint64_t i = chunk * CHUNK; i < end && k == 0; i++) {
@@ -62,7 +63,9 @@ static int finish_files(void *arg, unsigned int worker, uint64_t chunk)
 		else if (!S_ISDIR(mode))
 			k = make_special(r, worker, file);
 	}
-	return k;
+	p.total_files = r->v->n_files;
+	p.files = r->finished += end - chunk * CHUNK;
+	return k < 0 ? k : ctx_progress_of(r->ctx, &p);
 }
 
 static int finish_links(void *arg, unsigned int worker, uint64_t chunk)
@@ -157,9 +160,11 @@ static int run_chunks(struct tree_restore *r, size_t n,
 	return work_run(r->ctx, (unsigned int)threads, NULL, chunks, fn, r);
 }
 
-int tree_restore_finish(struct tree_restore *r)
+int tree_restore_finish(struct tree_restore *r, const struct pkram_progress *so_far)
 {
 	int k = drop_open(r);
+
+	r->progress = *so_far;
 
 	if (k == 0)
 		k = run_chunks(r, r->v->n_files, finish_files);

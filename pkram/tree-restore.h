@@ -46,6 +46,8 @@ struct tree_restore {
 	mode_t umask;
 	struct dir_cache *dirs;	/* one per worker */
 	_Atomic uint8_t *states; /* enum restore_state of each file */
+	struct pkram_progress progress; /* of the bytes, when only what has none is left */
+	_Atomic uint64_t finished; /* files that finish_files() is done with */
 	pthread_mutex_t lock;	/* of what follows */
 	struct open_file *open[RESTORE_BUCKETS];
 	unsigned int n_open, max_open;

@@ -215,6 +215,7 @@ struct tree_image {
 	size_t n_holes, cap_holes;
 	struct tree_dirs *open_dirs, *own_dirs;
 	struct tree_early early;
+	_Atomic uint64_t given;		/* bytes of data that went while it was scanned */
 	struct closer closer;		/* of what was looked at */
 	bool sigio_harmless;
 
@@ -235,6 +236,8 @@ struct tree_image {
 
 /* Walks the tree from root_fd and emits the image's front, all but addresses. */
 int tree_scan(struct tree_image *img);
+/* Says how far it has come. */
+int tree_scan_progress(struct tree_image *img);
 
 /* --- tree-emit.c --- */
 

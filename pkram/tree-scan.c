@@ -517,6 +517,16 @@ static int scan_slice(struct scan *s, struct slice *slice, struct slice *before)
 	return r;
 }
 
+int tree_scan_progress(struct tree_image *img)
+{
+	const struct pkram_progress p = {
+		.what = img->probe ? "compare" : "save", .done = img->given,
+		.files = img->n_sources,
+	};
+
+	return ctx_progress_of(img->ctx, &p);
+}
+
 static int scan_slices(struct scan *s)
 {
 	struct slice *slice = &s->slices[0], *before = &s->slices[1], *next;
@@ -524,9 +534,8 @@ static int scan_slices(struct scan *s)
 
 	while (r == 0 && (fill_slice(s, slice) || before->from.batch)) {
 		r = scan_slice(s, slice, before);
-		/* Nobody else reports: what is found is not read. */
-		if (r == 0 && s->img->probe)
-			r = ctx_progress(s->img->ctx, "compare", s->img->data, 0);
+		if (r == 0)
+			r = tree_scan_progress(s->img);
 		next = before;
 		before = slice;
 		slice = next;

@@ -174,9 +174,9 @@ uint64_t tree_restore_left_out(const struct tree_restore *r);
 bool tree_restore_wants(const struct tree_restore *r, uint64_t off, size_t len);
 /*
  * Everything else: files without data, links, specials, then owners, modes, xattrs, times and
- * flags, the root directory's own last.
+ * flags, the root directory's own last. so_far: what its progress starts from.
  */
-int tree_restore_finish(struct tree_restore *r);
+int tree_restore_finish(struct tree_restore *r, const struct pkram_progress *so_far);
 
 /* --- appearing at once (tree-place.c) --- */
 

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/param.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +35,10 @@ static struct {
 	bool drawn;		/* it stands on the terminal */
 	uint64_t start;
 	uint64_t next_draw;
+	const char *what;	/* of the phase that is drawn, NULL: of none */
+	bool files;		/* it counts them */
+	uint64_t total, base;	/* of what it counts: at its end, when it began */
+	uint64_t phase;		/* when that was */
 	pthread_t main_thread;
 	int end_fd;
 	int null_fd;
@@ -126,21 +132,80 @@ void say_info(const char *fmt, ...)
 	va_end(ap);
 }
 
-static void draw_progress(const struct pkram_progress *p, uint64_t spent)
+/* What counts, as of the moment from which its rate is. */
+static bool same_phase(const struct pkram_progress *p, uint64_t now)
 {
-	char done[TEXT_MAX], total[TEXT_MAX], rate[TEXT_MAX];
+	bool files = p->files;
+
+	if (reporter.what && strcmp(reporter.what, p->what) == 0 && reporter.files == files &&
+	    reporter.total == (files ? p->total_files : p->total))
+		return true;
+	reporter.what = p->what;
+	reporter.files = files;
+	reporter.total = files ? p->total_files : p->total;
+	reporter.phase = now;
+	reporter.base = files ? p->files : p->done;
+	return false;
+}
+
+static void print_left(FILE *f, uint64_t done, uint64_t total, uint64_t spent)
+{
 	double left = 0;
 
-	human_size(done, p->done, false);
-	human_rate(rate, p->done, spent);
-	if (p->total && p->done) {
-		if (p->done < p->total)
-			left = (double)spent / 1e9 / (double)p->done * (double)(p->total - p->done);
-		fprintf(stderr, "\r\033[K%s: %s of %s, %s, %.0f s left", p->what, done,
-			human_size(total, p->total, false), rate, left);
-	} else {
-		fprintf(stderr, "\r\033[K%s: %s, %s", p->what, done, rate);
-	}
+	if (done < total && done > reporter.base)
+		left = (double)spent / 1e9 / (double)(done - reporter.base) * (double)(total - done);
+	if (done >= total || done > reporter.base)
+		fprintf(f, ", %.0f s left", left);
+}
+
+static void print_files(FILE *f, const struct pkram_progress *p, uint64_t spent)
+{
+	char size[TEXT_MAX];
+	double rate = spent ? (double)(p->files - MIN(p->files, reporter.base)) / (spent / 1e9) : 0;
+
+	fprintf(f, "%s: %ju", p->what, (uintmax_t)p->files);
+	if (p->total_files)
+		fprintf(f, " of %ju", (uintmax_t)p->total_files);
+	fprintf(f, " files, %.0f/s", rate);
+	if (p->done)
+		fprintf(f, ", %s", human_size(size, p->done, false));
+	if (p->total_files)
+		print_left(f, p->files, p->total_files, spent);
+}
+
+static void print_bytes(FILE *f, const struct pkram_progress *p, uint64_t spent)
+{
+	char size[TEXT_MAX], rate[TEXT_MAX];
+
+	fprintf(f, "%s: %s", p->what, human_size(size, p->done, false));
+	if (p->total)
+		fprintf(f, " of %s", human_size(size, p->total, false));
+	fprintf(f, ", %s", human_rate(rate, p->done - MIN(p->done, reporter.base), spent));
+	if (p->total)
+		print_left(f, p->done, p->total, spent);
+}
+
+/* A line that is wider than the terminal would not be erased. */
+static size_t line_room(void)
+{
+	struct winsize w;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col - 1u : 79;
+}
+
+static void draw_progress(const struct pkram_progress *p, uint64_t spent)
+{
+	char line[256] = "";
+	FILE *f = fmemopen(line, sizeof(line), "w");
+
+	if (!f)
+		return;
+	if (p->files)
+		print_files(f, p, spent);
+	else
+		print_bytes(f, p, spent);
+	fclose(f);
+	fprintf(stderr, "\r\033[K%.*s", (int)MIN(line_room(), sizeof(line) - 1), line);
 	fflush(stderr);
 	reporter.drawn = true;
 }
@@ -155,18 +220,28 @@ static int on_progress(void *userdata, const struct pkram_progress *p)
 	if (!reporter.draws)
 		return 0;
 	now = now_ns();
-	if (now < reporter.next_draw)
+	/* Of a phase that has just begun no rate can be told. */
+	if (!same_phase(p, now) || now < reporter.next_draw || now < reporter.phase + REDRAW_NS)
 		return 0;
 	reporter.next_draw = now + REDRAW_NS;
-	draw_progress(p, now - reporter.start);
+	draw_progress(p, now - reporter.phase);
 	return 0;
+}
+
+/* A terminal that can erase a line. */
+static bool can_draw(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 }
 
 void progress_begin(void)
 {
 	reporter.start = now_ns();
 	reporter.next_draw = reporter.start + QUIET_NS;
-	reporter.draws = !reporter.quiet && isatty(STDERR_FILENO);
+	reporter.draws = !reporter.quiet && can_draw();
+	reporter.what = NULL;
 }
 
 void progress_end(void)

@@ -51,7 +51,7 @@ static int put(struct cmd *cmd, const char *name)
 	_cleanup_region_ struct pkram_region *region = NULL;
 	_cleanup_(stream_discard_p) struct pkram_stream *stream = NULL;
 	struct pkram_stream *whole;
-	struct summary sum = { .did = "put", .name = name, .nodes = 1, .threads = 1 };
+	struct summary sum = { .did = "put", .name = name, .nodes = 1 };
 	int r;
 
 	r = open_region(cmd, &region);
@@ -68,6 +68,7 @@ static int put(struct cmd *cmd, const char *name)
 	if (r < 0)
 		return r;
 	sum.bytes = pkram_stream_position(stream);
+	sum.threads = pkram_stream_threads(stream);
 	whole = stream;
 	stream = NULL;
 	r = pkram_finish_save(whole);

@@ -11,6 +11,8 @@
 #include "tree-view.h"
 #include "work.h"
 
+static const struct pkram_progress so_far = { .what = "restore" };
+
 static void write_file(const char *path, uint64_t off, size_t len, unsigned int seed)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
@@ -131,7 +133,7 @@ static int restore_to(const char *path, struct pkram_ctx *ctx, const struct tree
 	feed.n = (image->size + piece - 1) / piece;
 	r = work_run(ctx, threads, NULL, feed.n, feed_piece, &feed);
 	if (r == 0)
-		r = tree_restore_finish(feed.r);
+		r = tree_restore_finish(feed.r, &so_far);
 	tree_restore_free(feed.r);
 	return r;
 }
@@ -346,7 +348,7 @@ static void test_no_xattrs(void **state)
 	dirfd = open("ramfs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(tree_restore_new(ctx, v, dirfd, &o, &r), 0);
 	assert_int_equal(tree_restore_put(r, 0, 0, image.size, image.bytes) < 0 ? -EOPNOTSUPP :
-			 tree_restore_finish(r), -EOPNOTSUPP);
+			 tree_restore_finish(r, &so_far), -EOPNOTSUPP);
 	assert_non_null(strstr(last_log, "does not keep the attribute"));
 	tree_restore_free(r);
 	close(dirfd);
@@ -405,7 +407,7 @@ static void test_hugetlb(void **state)
 	for (uint64_t off = 0; off < image.size; off += MIB)
 		assert_int_equal(tree_restore_put(r, 0, off, MIN(MIB, image.size - off),
 						  image.bytes + off), 0);
-	assert_int_equal(tree_restore_finish(r), 0);
+	assert_int_equal(tree_restore_finish(r, &so_far), 0);
 	tree_restore_free(r);
 	compare_bytes("huge-src/two", "huge/two");
 	assert_int_equal(stat("huge/two", &st), 0);
@@ -450,7 +452,7 @@ static void test_nothing_outside(void **state)
 	assert_int_equal(run("rm dst/dir"), 0);
 	assert_int_equal(tree_restore_new(ctx, v, dirfd, &o, &r), 0);
 	assert_int_equal(run("rm -r dst/dir && ln -s ../outside dst/dir"), 0);
-	assert_true(tree_restore_finish(r) < 0);
+	assert_true(tree_restore_finish(r, &so_far) < 0);
 	assert_int_equal(run("test -z \"$(ls outside)\""), 0);
 	tree_restore_free(r);
 	close(dirfd);
