@@ -545,7 +545,8 @@ int pkram_expect_sha256(struct pkram_stream *stream, const char *hex);
 int pkram_write(struct pkram_stream *stream, const void *buf, size_t len);
 /*
  * Appends what @fd gives until its end, without a copy in between where the region is mapped. Waits
- * for a descriptor that does not block, and goes on after signals.
+ * for a descriptor that does not block, and goes on after signals. -EIO (logged): a file of over
+ * 1 MiB ended before the size that it had at the start.
  */
 int pkram_write_from_fd(struct pkram_stream *stream, int fd);
 /* Bytes written or read so far. */

@@ -57,9 +57,11 @@ void ctx_log_remedy(struct pkram_ctx *ctx, int priority, const char *remedy, con
 		_r;                                                                                \
 	})
 
-/* Behind a reason: what to do where only this user may not. */
-static inline const char *root_hint(int r)
+/* Behind a reason: what to do where only this user may not, or this process has too much open. */
+static inline const char *error_hint(int r)
 {
+	if (r == -EMFILE)
+		return "; raise the limit of open files (ulimit -n, LimitNOFILE=)";
 	return (r == -EACCES || r == -EPERM) && geteuid() != 0 ? "; run this as root" : "";
 }
 

@@ -328,7 +328,10 @@ static void widen_pipe(int fd)
 		(void)!fcntl(fd, F_SETPIPE_SZ, (int)PKRAM_WINDOW);
 }
 
-/* What is left to read of a file, as far as it says so; 0: it does not, or it is no file. */
+/*
+ * What is left to read of a file; 0: not known, or it is no file. Those of the kernel are short,
+ * and what they say of their size does not hold.
+ */
 static uint64_t left_in(int fd)
 {
 	struct stat st;
@@ -337,30 +340,28 @@ static uint64_t left_in(int fd)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
 	at = lseek(fd, 0, SEEK_CUR);
-	return at >= 0 && st.st_size > at ? (uint64_t)(st.st_size - at) : 0;
+	return at >= 0 && st.st_size - at > (off_t)PKRAM_WINDOW ? (uint64_t)(st.st_size - at) : 0;
 }
 
 /*
- * What is known of how much is to come is reserved, or refused, before anything is copied, and
- * before an old node gives way for it. Files of the kernel are short, and say nothing that holds.
+ * What is known of how much is to come (`left`, or 0) is reserved, or refused, before anything is
+ * copied, and before an old node gives way for it.
  */
-static int reserve_for(struct pkram_stream *s, int fd)
+static int reserve_for(struct pkram_stream *s, uint64_t left)
 {
-	uint64_t left = left_in(fd);
-	bool says = left > PKRAM_WINDOW;
-
 	if (s->position)
 		return 0;
-	if (says && s->expected != UINT64_MAX && left != s->expected)
+	if (left && s->expected != UINT64_MAX && left != s->expected)
 		return left > s->expected ? too_many(s) : other_length(s, left);
-	s->total = says ? left : s->expected != UINT64_MAX ? s->expected : 0;
+	s->total = left ? left : s->expected != UINT64_MAX ? s->expected : 0;
 	return s->total > PKRAM_WINDOW ? grow(s, s->total, 0) : 0;
 }
 
 static int write_all_from(struct pkram_stream *stream, int fd)
 {
 	struct pkram_ctx *ctx = stream->region->ctx;
-	int k = reserve_for(stream, fd);
+	uint64_t left = left_in(fd), start = stream->position;
+	int k = reserve_for(stream, left);
 
 	widen_pipe(fd);
 	while (k >= 0) {
@@ -368,6 +369,11 @@ static int write_all_from(struct pkram_stream *stream, int fd)
 		uint8_t *to = next_place(stream, &room);
 		ssize_t n = read_some(fd, to, room);
 
+		if (n == 0 && left && stream->position - start < left)
+			return log_error_errno(ctx, -EIO,
+					       "the file was cut while it was read, from %" PRIu64
+					       " bytes to %" PRIu64 "; nothing was saved", left,
+					       stream->position - start);
 		if (n == 0)
 			return 0;
 		if (n < 0)

@@ -99,7 +99,7 @@ int region_file_create(struct pkram_ctx *ctx, const char *path, uint64_t size)
 	fd = open_or_create(path, &made);
 	if (fd < 0)
 		return log_error_errno(ctx, fd, "%s: cannot make the file: %m%s", path,
-				       root_hint(fd));
+				       error_hint(fd));
 	r = grow(ctx, path, fd, size);
 	if (r < 0 && made)
 		unlink(path);

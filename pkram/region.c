@@ -110,7 +110,7 @@ int region_check_spec(struct pkram_ctx *ctx, const char *spec, const char *from)
 static const char *missing_hint(const struct region_ops *ops)
 {
 	if (errno != ENOENT)
-		return root_hint(-errno);
+		return error_hint(-errno);
 	return ops == &region_ops_file ? "; 'pkram init --size N' makes it" :
 					 "; " LISTED;
 }
@@ -237,7 +237,7 @@ int region_open_fd(struct region *r, mode_t type, int flags, struct stat *ret_st
 					       r->path);
 		return log_error_errno(r->ctx, e, "%s: cannot open for %s: %m%s", r->path,
 				       r->read_only ? "reading" : "writing",
-				       root_hint(e));
+				       error_hint(e));
 	}
 	if (fstat(fd, &st) < 0)
 		return log_error_errno(r->ctx, -errno, "%s: %m", r->path);

@@ -39,7 +39,7 @@ static int xattr_failed(struct tree_restore *r, int error, const char *name, uin
 		return error;
 	}
 	return log_error_errno(r->ctx, error, "%s: cannot set the attribute %s: %m%s",
-			       path ? path : "?", name, root_hint(error));
+			       path ? path : "?", name, error_hint(error));
 }
 
 /* `path` is NULL where the file is open. */

@@ -89,7 +89,7 @@ int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_
 			_cleanup_free_ char *path = tree_file_path(img, file);
 
 			return log_error_errno(img->ctx, -errno, "%s: cannot be read: %m%s",
-					       path ? path : img->path, root_hint(-errno));
+					       path ? path : img->path, error_hint(-errno));
 		}
 		if (n == 0) {
 			tree_not_quiet(img, file->source, tree_file_path(img, file),

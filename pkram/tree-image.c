@@ -41,7 +41,7 @@ static int open_root(struct tree_image *img, const char *path)
 
 	img->path = realpath(path, NULL);
 	if (!img->path)
-		return log_error_errno(img->ctx, -errno, "%s: %m%s", path, root_hint(-errno));
+		return log_error_errno(img->ctx, -errno, "%s: %m%s", path, error_hint(-errno));
 	r = tree_statx(AT_FDCWD, img->path, &st);
 	if (r < 0)
 		return log_error_errno(img->ctx, r, "%s: %m", img->path);
@@ -53,7 +53,7 @@ static int open_root(struct tree_image *img, const char *path)
 	img->root_fd = tree_open(AT_FDCWD, *img->base ? img->base : "/", O_DIRECTORY);
 	if (img->root_fd < 0)
 		return log_error_errno(img->ctx, img->root_fd, "%s: cannot be opened: %m%s",
-				       img->path, root_hint(img->root_fd));
+				       img->path, error_hint(img->root_fd));
 	r = tree_statx(img->root_fd, "", &st);
 	return r < 0 ? r : find_mount(img, &st);
 }

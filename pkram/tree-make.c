@@ -32,7 +32,7 @@ int restore_failed(struct tree_restore *r, int error, const char *what, uint32_t
 	_cleanup_free_ char *path = view_path(r->v, file);
 
 	return log_error_errno(r->ctx, error, "%s: %s: %m%s", path ? path : "?", what,
-			       root_hint(error));
+			       error_hint(error));
 }
 
 static int parent_of(struct tree_restore *r, unsigned int worker, uint32_t file)

@@ -24,7 +24,8 @@ int tree_mounts_read(struct pkram_ctx *ctx, char **ret)
 
 	/* A NUL never comes: this is all of it. */
 	if (!f || getdelim(&table, &cap, '\0', f) < 0) {
-		int r = log_error_errno(ctx, -errno, "/proc/self/mountinfo: %m");
+		int r = log_error_errno(ctx, -errno, "/proc/self/mountinfo: %m%s",
+					error_hint(-errno));
 
 		if (f)
 			fclose(f);
@@ -345,7 +346,7 @@ int tree_mount_new(struct pkram_ctx *ctx, const char *fs_type, const char *optio
 
 	if (fs < 0)
 		return log_error_errno(ctx, -errno, "cannot make a %s: %m%s", fs_type,
-				       root_hint(-errno));
+				       error_hint(-errno));
 	m.saved = true;
 	r = configure(&m, options, over);
 	m.saved = false;
@@ -375,7 +376,7 @@ int tree_mount_check(struct pkram_ctx *ctx, const char *what, const char *option
 		return -EPERM;
 	if (fs < 0)
 		return log_error_errno(ctx, -errno, "cannot make a tmpfs: %m%s",
-				       root_hint(-errno));
+				       error_hint(-errno));
 	return configure(&m, options, NULL);
 }
 

@@ -58,7 +58,7 @@ static int look(struct tree_place *p, enum target_state *ret)
 	if (fstatat(p->parent_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
 			return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
-					       root_hint(-errno));
+					       error_hint(-errno));
 		*ret = TARGET_MISSING;
 		return 0;
 	}
@@ -105,7 +105,7 @@ static int check_target(struct tree_place *p, enum target_state *ret)
 	}
 	fd = openat(p->parent_fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, error_hint(-errno));
 	r = tree_mounts_below(p->ctx, fd);
 	return r > 0 ? -EBUSY : r;
 }
@@ -163,7 +163,7 @@ static int open_parent(struct tree_place *p, size_t trusted)
 
 	fd = open(*s == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent, root_hint(-errno));
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent, error_hint(-errno));
 	while (*(s += strspn(s, "/"))) {
 		size_t len = strcspn(s, "/");
 		bool follow = !trusted || (size_t)(s - p->parent) + len <= trusted;
@@ -180,7 +180,7 @@ static int open_parent(struct tree_place *p, size_t trusted)
 				p->target, p->parent);
 		if (next < 0)
 			return log_error_errno(p->ctx, next, "%s: %m%s", p->parent,
-					       root_hint(next));
+					       error_hint(next));
 		s[len] = end;
 		s += len;
 		close_p(&fd);
@@ -188,7 +188,7 @@ static int open_parent(struct tree_place *p, size_t trusted)
 	}
 	p->parent_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return p->parent_fd < 0 ? log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent,
-						  root_hint(-errno)) : 0;
+						  error_hint(-errno)) : 0;
 }
 
 /* From the parent upwards; what the path leads to by now does not matter. */
@@ -243,7 +243,7 @@ static int prepare_mount(struct tree_place *p, const char *fs_type, const char *
 	 * uid= and gid=. */
 	if (p->dirfd < 0 || fchown(p->dirfd, geteuid(), getegid()) < 0 ||
 	    fchmod(p->dirfd, 0700) < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, error_hint(-errno));
 	return 0;
 }
 
@@ -288,9 +288,9 @@ static int open_mount_point(struct tree_place *p, int *ret_fd)
 	fd = openat(p->parent_fd, p->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
-							     root_hint(-errno));
+							     error_hint(-errno));
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &stx) < 0)
-		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, root_hint(-errno));
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target, error_hint(-errno));
 	if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return 0;
 	*ret_fd = TAKE_FD(fd);
@@ -395,7 +395,8 @@ static int drop_work(struct tree_place *p)
 	r = tree_remove(p->parent_fd, p->work);
 	if (r < 0) {
 		errno = -r;
-		pkram_log_warning(p->ctx, "%s/%s: cannot be removed: %m; remove it by hand",
+		pkram_log_warning(p->ctx, "%s/%s: cannot be removed: %m; the next restore there "
+				  "does it, or remove it by hand",
 				  p->parent, p->work);
 	}
 	free(p->work);
@@ -567,7 +568,7 @@ static int appear_mounted(struct tree_place *p, enum target_state state)
 	} else if (state == TARGET_MISSING) {
 		if (mkdirat(p->parent_fd, p->name, 0755) < 0)
 			return log_error_errno(p->ctx, -errno, "%s: %m%s", p->target,
-					       root_hint(-errno));
+					       error_hint(-errno));
 		p->made_target = true;
 	} else if (state == TARGET_TAKEN) {
 		pkram_log_warning(p->ctx, "%s: what is in it stays, hidden below the new mount",

@@ -219,7 +219,7 @@ static int cannot(struct tree_image *img, uint32_t source, int r)
 	}
 	path = tree_source_path(img, source);
 	return log_error_errno(img->ctx, r, "%s: cannot be read: %m%s", path ? path : img->path,
-			       root_hint(r));
+			       error_hint(r));
 }
 
 int tree_add_unleased(struct tree_image *img, uint32_t source)

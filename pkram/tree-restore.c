@@ -36,15 +36,19 @@ static int check_huge(struct tree_restore *r)
 	return 0;
 }
 
-/* Shares the descriptors that the process may have between caches and open files. */
+/*
+ * Shares the descriptors that the process may still have between caches and open files. The number
+ * of the newest one tells how many it has.
+ */
 static int make_caches(struct tree_restore *r)
 {
 	struct rlimit limit = { .rlim_cur = 256 };
+	rlim_t used = (rlim_t)r->root;
 	unsigned int half, slots;
 	int k = 0;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	half = (unsigned int)(MIN(limit.rlim_cur, (rlim_t)4096) / 4);
+	half = (unsigned int)(MIN(limit.rlim_cur - MIN(limit.rlim_cur, used), (rlim_t)4096) / 4);
 	slots = half / r->o.threads;
 	slots = MIN(slots, 64u);
 	slots = MAX(slots, 4u);
@@ -92,7 +96,8 @@ int tree_restore_new(struct pkram_ctx *ctx, const struct tree_view *v, int dirfd
 	r->umask = read_umask();
 	r->uffd = r->o.threads > 1 ? userfault_open() : -1;
 	r->root = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
-	k = r->root < 0 ? -errno : 0;
+	k = r->root < 0 ? log_error_errno(ctx, -errno, "a tree cannot be made: %m%s",
+					  error_hint(-errno)) : 0;
 	r->states = calloc(v->n_files, sizeof(*r->states));
 	if (!r->states)
 		k = -ENOMEM;

@@ -281,7 +281,7 @@ static int list_dir(struct scan *s, struct batch *b, uint32_t source)
 	} else if (r < 0) {
 		path = tree_source_path(img, source);
 		return log_error_errno(img->ctx, r, "%s: cannot be read: %m%s",
-				       path ? path : img->path, root_hint(r));
+				       path ? path : img->path, error_hint(r));
 	}
 	return sort_dir(b, d);
 }
@@ -464,7 +464,7 @@ static int emit_look(struct scan *s, struct tree_look *l, struct tree_entry *e)
 		return 0;
 	}
 	return r == -ENOMEM ? r : log_error_errno(s->img->ctx, r, "%s: cannot be read: %m%s",
-						   path ? path : l->name, root_hint(r));
+						   path ? path : l->name, error_hint(r));
 }
 
 static int emit_slice(struct scan *s, struct slice *slice)
@@ -582,7 +582,7 @@ static int scan_root(struct scan *s)
 	tree_look_root(&s->slices[0].looks, l);
 	if (l->error < 0)
 		return log_error_errno(img->ctx, l->error, "%s: cannot be read: %m%s", img->path,
-				       root_hint(l->error));
+				       error_hint(l->error));
 	if (img->single)
 		return make_up_root(s, l);
 	r = emit_entry(s, l, &e);

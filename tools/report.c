@@ -150,12 +150,12 @@ static bool same_phase(const struct pkram_progress *p, uint64_t now)
 
 static void print_left(FILE *f, uint64_t done, uint64_t total, uint64_t spent)
 {
-	double left = 0;
+	double each;
 
-	if (done < total && done > reporter.base)
-		left = (double)spent / 1e9 / (double)(done - reporter.base) * (double)(total - done);
-	if (done >= total || done > reporter.base)
-		fprintf(f, ", %.0f s left", left);
+	if (done <= reporter.base)
+		return;
+	each = (double)spent / 1e9 / (double)(done - reporter.base);
+	fprintf(f, ", %.0f s left", each * (double)(total - MIN(done, total)));
 }
 
 static void print_files(FILE *f, const struct pkram_progress *p, uint64_t spent)

@@ -162,6 +162,28 @@ static void test_not_mapped(void **state)
 	close(region);
 }
 
+static int cut_file(void *userdata, const struct pkram_progress *p)
+{
+	(void)p;
+	return ftruncate(*(int *)userdata, 2 * MIB);
+}
+
+static void test_file_cut(void **state)
+{
+	struct fixture *f = *state;
+	int fd = temp_fd(f, 4 * MIB, 6);
+	struct pkram_stream *s;
+
+	assert_int_equal(put(f->region, "cut", 100, 1), 0);
+	pkram_set_progress_fn(f->ctx, cut_file, &fd);
+	assert_int_equal(pkram_prepare_save(f->region, "cut", 0, &s), 0);
+	assert_fails(f, pkram_write_from_fd(s, fd), -EIO, "from 4194304 bytes to 2097152");
+	pkram_set_progress_fn(f->ctx, NULL, NULL);
+	assert_int_equal(pkram_finish_save(s), -EINVAL);
+	assert_int_equal(holds(f->region, "cut", 100, 1), 1);
+	close(fd);
+}
+
 static void test_descriptors(void **state)
 {
 	struct fixture *f = *state;
@@ -384,6 +406,7 @@ int main(void)
 		TEST(test_expected),
 		TEST(test_more_than_said),
 		TEST(test_not_mapped),
+		TEST(test_file_cut),
 		TEST(test_descriptors),
 		TEST(test_discard),
 		TEST(test_misuse),

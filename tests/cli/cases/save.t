@@ -129,5 +129,9 @@ $ diff -r wide "back$PWD/wide" && cd "back$PWD/wide" && stat -c %h all/7 one/0
 Many trees share what may be open.
 
 $ cd "$OLDPWD"; mkdir trees; for i in {1..12}; do mkdir -p trees/$i/{1..20}/below; done
-$ (ulimit -n 128; pkram -q save trees/*); pkram ls -n | grep -c /trees/; pkram -q rm $PWD/trees/*
+$ (ulimit -n 128; pkram -q save trees/*); pkram ls -n | grep -c /trees/
 | 12
+$ (ulimit -n 128; pkram -q restore --to few $PWD/trees/*); diff -r trees "few$PWD/trees"
+$ mkdir none; (ulimit -n 24; pkram -q restore --to none $PWD/trees/* 2>&1) | sed 's/.*: Too/Too/'
+| Too many open files; raise the limit of open files (ulimit -n, LimitNOFILE=)
+$ find none -name '.pkram*'; pkram -q rm $PWD/trees/*
