@@ -9,7 +9,7 @@ bool op_aside_ready(struct op_aside *a)
 		return a->pool;
 	/* Without it, windows go one by one. */
 	a->wanted = false;
-	a->bounce = large_buffer_new(OP_DEVICE_BUFFER);
+	a->bounce = large_buffer_new(PKRAM_WINDOW);
 	if (a->bounce && work_pool_new(a->ctx, 2, NULL, &a->pool) < 0)
 		a->pool = NULL;
 	return a->pool;

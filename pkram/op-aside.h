@@ -8,9 +8,6 @@
 
 #include "op.h"
 
-/* A device takes and gives a huge page in one piece; a window lies in one. */
-#define OP_DEVICE_BUFFER PKRAM_HUGE
-
 struct work_pool;
 
 struct op_aside {

@@ -67,7 +67,7 @@ static int stream_new(struct pkram_region *region, struct pkram_stream **ret)
 	s->began = machine_uptime();
 	/* Where the region is mapped, most windows lie there. */
 	s->populated = !store_region(region->store)->map;
-	s->bounce = s->populated ? large_buffer_new(OP_DEVICE_BUFFER) : io_buffer_new(PKRAM_WINDOW);
+	s->bounce = s->populated ? large_buffer_new(PKRAM_WINDOW) : io_buffer_new(PKRAM_WINDOW);
 	if (!s->bounce) {
 		free(s);
 		return -ENOMEM;

@@ -153,11 +153,15 @@ static inline void *io_buffer_new(size_t len)
 	return posix_memalign(&p, IO_ALIGN, len) == 0 ? p : NULL;
 }
 
-/* A large one, of which only the start may be needed: few page faults, if there are huge pages. */
+/*
+ * Of whole huge pages, if there are some: few page faults, and a device takes and gives each in one
+ * piece. Only the start may be needed.
+ */
 static inline void *large_buffer_new(size_t len)
 {
 	void *p;
 
+	len = ALIGN_UP(len, (size_t)(2 * MIB));
 	if (posix_memalign(&p, 2 * MIB, len) != 0)
 		return NULL;
 	(void)!madvise(p, len, MADV_HUGEPAGE);

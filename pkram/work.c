@@ -200,9 +200,8 @@ uint8_t **work_buffers_new(unsigned int threads, size_t len)
 {
 	uint8_t **v = calloc(threads + 1, sizeof(*v));
 
-	/* A huge page each: a device that bypasses the page cache takes it in one piece. */
 	for (unsigned int i = 0; v && i < threads; i++) {
-		v[i] = large_buffer_new(MAX(len, (size_t)(2 * MIB)));
+		v[i] = large_buffer_new(len);
 		if (!v[i]) {
 			work_buffers_free(v);
 			return NULL;

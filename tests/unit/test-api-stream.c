@@ -119,10 +119,13 @@ static void test_not_mapped(void **state)
 	const size_t len = 4 * MIB;
 	struct pkram_stream *s;
 	uint8_t byte = 0x5a;
+	struct stat st;
 	off_t at;
 
 	assert_int_equal(fallocate(region, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				   REGION_SIZE - MIB, MIB), 0);
+	assert_int_equal(fstat(region, &st), 0);
+	assert_true(st.st_blocks * 512 < st.st_size);
 	pkram_region_close(f->region);
 	assert_int_equal(pkram_region_open(f->ctx, f->spec, 0, &f->region), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
@@ -131,6 +134,7 @@ static void test_not_mapped(void **state)
 
 		assert_int_equal(pkram_prepare_save(f->region, "n", 0, &s), 0);
 		assert_int_equal(pkram_write_from_fd(s, in), 0);
+		assert_int_equal(pkram_stream_threads(s), sizes[i] < MIB ? 1 : 2);
 		assert_int_equal(pkram_finish_save(s), 0);
 		assert_int_equal(holds(f->region, "n", sizes[i], (uint32_t)i), 1);
 		assert_int_equal(pkram_prepare_load(f->region, "n", 0, &s), 0);
