@@ -500,6 +500,41 @@ static void test_stage(void **state)
 	assert_fails(f, pkram_jump(f->region, NULL), -EUCLEAN, f->spec);
 }
 
+static int keep_files(void *userdata, const struct pkram_progress *p)
+{
+	struct fixture *f = userdata;
+
+	f->last = *p;
+	f->most = p->files > f->most ? p->files : f->most;
+	return f->progress_result;
+}
+
+/* Where there are no bytes, files are counted, and the work can be cancelled. */
+static void test_progress_of_files(void **state)
+{
+	struct fixture *f = *state;
+	const struct pkram_save_item item = { .path = f->tree, .name = "n" };
+	const struct pkram_restore_options to = restore_to(f, 0);
+	struct pkram_transfer t;
+	char name[16];
+
+	for (int i = 0; i < 600; i++) {
+		snprintf(name, sizeof(name), "%d", i);
+		make_file(f->tree, name, "", 0);
+	}
+	pkram_set_progress_fn(f->ctx, keep_files, f);
+	assert_int_equal(pkram_save_trees(f->region, &item, 1, NULL, &t), 0);
+	assert_int_equal(f->most, t.files);
+	f->most = 0;
+	assert_int_equal(pkram_restore_trees(f->region, NULL, 0, &to, &t), 0);
+	assert_string_equal(f->last.what, "restore");
+	assert_int_equal(f->most, t.files);
+	assert_int_equal(f->last.total_files, t.files);
+	f->progress_result = -1;
+	assert_int_equal(pkram_save_trees(f->region, &item, 1, NULL, &t), -ECANCELED);
+	assert_true(f->last.files > 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static void test_export_import(void **state)
@@ -572,6 +607,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_export_import),
+		TEST(test_progress_of_files),
 		cmocka_unit_test(test_release),
 		TEST(test_init),
 		TEST(test_environment),
