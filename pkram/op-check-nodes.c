@@ -35,14 +35,10 @@ static int each_node_at(struct check *c, const struct container *at, node_fn fn,
 		k = store_nodes(at->store, &nodes, &n);
 	if (k < 0)
 		return log_error_errno(c->ctx, k, "%s: cannot read its nodes: %m", at->spec);
-	for (size_t i = 0; i < n; i++) {
-		if (!nodes[i].writing && !ends_all(bad)) {
-			k = fn(c, at, &info.arrival, &nodes[i], arg);
-			bad = first_failure(bad, k);
-		}
-		store_node_done(&nodes[i]);
-	}
-	free(nodes);
+	for (size_t i = 0; i < n && !ends_all(bad); i++)
+		if (!nodes[i].writing)
+			bad = first_failure(bad, fn(c, at, &info.arrival, &nodes[i], arg));
+	store_nodes_free(nodes, n);
 	return bad;
 }
 

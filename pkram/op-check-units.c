@@ -115,13 +115,11 @@ static int add_older(struct check *c, const struct container *at, const struct p
 
 	if (k < 0)
 		return log_error_errno(c->ctx, k, "%s: cannot read its nodes: %m", at->spec);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (!nodes[i].damaged && !nodes[i].writing &&
 		    strcmp(nodes[i].name, later->path) == 0 && op_yields(&c->look, &nodes[i]))
 			room->older += nodes[i].stored;
-		store_node_done(&nodes[i]);
-	}
-	free(nodes);
+	store_nodes_free(nodes, n);
 	return 0;
 }
 

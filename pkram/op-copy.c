@@ -101,9 +101,7 @@ int op_copy_open(struct pkram_ctx *ctx, struct store *from, const char *what, st
 	if (k < 0)
 		return k;
 	k = add_nodes(&c, list, n);
-	for (size_t i = 0; i < n; i++)
-		store_node_done(&list[i]);
-	free(list);
+	store_nodes_free(list, n);
 	if (k < 0) {
 		op_copy_done(&c);
 		return k;

@@ -98,9 +98,7 @@ static int check_empty(struct import *im)
 	if (k < 0)
 		return k;
 	k = list_names(im, nodes, n);
-	for (size_t i = 0; i < n; i++)
-		store_node_done(&nodes[i]);
-	free(nodes);
+	store_nodes_free(nodes, n);
 	if (k < 0 || !im->n_names || im->force)
 		return k;
 	return log_error_errno(im->ctx, -EEXIST,

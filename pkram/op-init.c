@@ -49,9 +49,7 @@ static int describe_container(struct store *s, char *buf, size_t size)
 	if (k < 0)
 		return k;
 	named = join_names(nodes, n, names, sizeof(names));
-	for (size_t i = 0; i < n; i++)
-		store_node_done(&nodes[i]);
-	free(nodes);
+	store_nodes_free(nodes, n);
 	snprintf(buf, size, "a container with %zu node%s%s%s", named, plural(named),
 		 named ? ": " : "", names);
 	return 0;

@@ -14,9 +14,7 @@ struct pkram_node_list *pkram_node_list_free(struct pkram_node_list *list)
 {
 	if (!list)
 		return NULL;
-	for (size_t i = 0; i < list->n; i++)
-		store_node_done(&list->nodes[i]);
-	free(list->nodes);
+	store_nodes_free(list->nodes, list->n);
 	free(list->v);
 	free(list);
 	return NULL;

@@ -24,9 +24,7 @@ struct pkram_report *pkram_report_free(struct pkram_report *report)
 {
 	if (!report)
 		return NULL;
-	for (size_t i = 0; i < report->n_nodes; i++)
-		store_node_done(&report->nodes[i]);
-	free(report->nodes);
+	store_nodes_free(report->nodes, report->n_nodes);
 	free(report->phases);
 	free(report);
 	return NULL;

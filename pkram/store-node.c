@@ -232,7 +232,6 @@ static int props_parse(const void *fdt, uint64_t len, struct store_node *n)
 	n->fingerprint = get_u64(fdt, PKRAM_PROP_FINGERPRINT);
 	n->single = get_flag(fdt, PKRAM_PROP_SINGLE);
 	n->live = get_flag(fdt, PKRAM_PROP_LIVE);
-	n->foreign = get_flag(fdt, PKRAM_PROP_FOREIGN);
 	return 0;
 }
 

@@ -141,10 +141,19 @@ bool store_node_named(const struct store_node *n, const char *name)
 	return !n->writing && strcmp(n->name, name) == 0;
 }
 
+struct store_node *store_nodes_free(struct store_node *nodes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		store_node_done(&nodes[i]);
+	free(nodes);
+	return NULL;
+}
+
 static int list_locked(struct store *s, struct store_node **ret, size_t *ret_n)
 {
 	struct store_node *v = calloc(MAX(s->catalog.n, (size_t)1), sizeof(*v));
 	size_t n = 0;
+	int k;
 
 	if (!v)
 		return -ENOMEM;
@@ -154,16 +163,21 @@ static int list_locked(struct store *s, struct store_node **ret, size_t *ret_n)
 		uint64_t id = le64toh(row->id);
 		bool writing = kind == PKRAM_ROW_WRITER && store_writer_lives(s, id);
 
-		if (kind == PKRAM_ROW_NODE && node_read(s, row, &v[n]) >= 0) {
-			n++;
-		} else if (kind == PKRAM_ROW_NODE || writing) {
-			v[n++] = (struct store_node){
+		if (kind != PKRAM_ROW_NODE && !writing)
+			continue;
+		k = writing ? -EBADMSG : node_read(s, row, &v[n]);
+		if (k == -EBADMSG) {
+			v[n] = (struct store_node){
 				.id = id, .stored = catalog_space(&s->catalog, id), .name = "",
 				.kernel = "", .host = "", .source = "", .fs_type = "",
 				.mount_options = "", .damaged = !writing, .writing = writing,
 				.name_hash = le64toh(row->name_hash),
 			};
+		} else if (k < 0) {
+			store_nodes_free(v, n);
+			return k;
 		}
+		n++;
 	}
 	if (n)
 		qsort(v, n, sizeof(*v), node_cmp);
@@ -273,12 +287,10 @@ static int count_saved(struct store *s, const uint8_t boot[16], uint64_t *ret)
 
 	if (k < 0)
 		return k;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		count += !nodes[i].damaged && !nodes[i].writing &&
 			 memcmp(nodes[i].boot_id, boot, 16) == 0;
-		store_node_done(&nodes[i]);
-	}
-	free(nodes);
+	store_nodes_free(nodes, n);
 	*ret = count;
 	return 0;
 }

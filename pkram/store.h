@@ -102,7 +102,7 @@ struct store_node {
 	int64_t saved_at;
 	uint64_t saved_up, save_took;	/* CLOCK_BOOTTIME of that boot; 0: not known */
 	uint64_t files, data, fingerprint;
-	bool single, live, foreign;
+	bool single, live;
 	const void *props;	/* all of it, as stored */
 	uint64_t props_len;
 	void *block;		/* owns all of the above */
@@ -116,9 +116,9 @@ bool store_node_named(const struct store_node *n, const char *name);
 bool store_node_window_is(const struct store_node *n, uint64_t index, const void *bytes,
 			  size_t len);
 
-/* All heads of the catalog, by name; malloc'ed array, each to be done. Damaged ones are listed,
- * too. */
+/* All heads of the catalog, by name. Damaged ones are listed, too. */
 int store_nodes(struct store *s, struct store_node **ret, size_t *ret_n);
+struct store_node *store_nodes_free(struct store_node *nodes, size_t n);
 
 /* --- reading --- */
 
