@@ -617,6 +617,11 @@ static int read_all_to(struct pkram_stream *stream, int fd)
 		/* A reader that has seen enough is no fault. */
 		if (n == -EPIPE)
 			return (int)n;
+		/* Of the mapped region, which held when its checksum was asked for. */
+		if (n == -EFAULT)
+			return log_error_errno(ctx, -EIO, "%s: cannot be read behind byte %" PRIu64
+					       ": %m", store_reader_node(stream->reader)->name,
+					       stream->position);
 		if (n < 0)
 			return log_error_errno(ctx, (int)n, "cannot write the stream after %" PRIu64
 					       " bytes: %m", stream->position);

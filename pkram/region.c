@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -324,16 +325,31 @@ static int check_write(const struct region *r, uint64_t off, uint64_t len)
 	return r->read_only ? -EROFS : check_io(r, off, len);
 }
 
+/*
+ * The kernel copies: where it cannot (an error of the memory, a file that was cut) its call fails,
+ * and where a load of this process meets that, the process ends.
+ */
+static int read_mapped(struct region *r, uint64_t off, size_t len, void *buf)
+{
+	const struct iovec from = { r->map + off, len }, to = { buf, len };
+	ssize_t n = process_vm_writev(getpid(), &from, 1, &to, 1, 0);
+
+	if (n < 0 && errno != EFAULT) {
+		/* No such call (CONFIG_CROSS_MEMORY_ATTACH), or it is not allowed. */
+		memcpy(buf, r->map + off, len);
+		return 0;
+	}
+	n = MAX(n, 0);
+	return (size_t)n == len ? 0 : io_failed(r, "read", r->base + off + (size_t)n, -EIO);
+}
+
 int region_read(struct region *r, uint64_t off, size_t len, void *buf)
 {
 	int k = check_io(r, off, len);
 
 	if (k < 0 || !len)
 		return k;
-	if (!r->map)
-		return r->ops->read(r, off, len, buf);
-	memcpy(buf, r->map + off, len);
-	return 0;
+	return r->map ? read_mapped(r, off, len, buf) : r->ops->read(r, off, len, buf);
 }
 
 int region_read_device(struct region *r, uint64_t off, size_t len, void *buf)

@@ -85,7 +85,10 @@ int region_pwrite(struct region *r, uint64_t off, size_t len, const void *buf);
  */
 int region_file_create(struct pkram_ctx *ctx, const char *path, uint64_t size);
 
-/* off and len multiples of 4096, buf aligned to 4096; inside [0, size), else -ERANGE. */
+/*
+ * off and len multiples of 4096, buf aligned to 4096; inside [0, size), else -ERANGE. -EIO, logged:
+ * what is there cannot be read; no signal, also where the region is mapped.
+ */
 int region_read(struct region *r, uint64_t off, size_t len, void *buf);
 /* Long stretches of mapped regions are best written in steps of this: the next one is fetched. */
 #define REGION_STEP (16 * KIB)

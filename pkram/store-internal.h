@@ -160,11 +160,11 @@ int spans_of_extents(const struct pkram_extent *e, uint64_t n, struct spans *ret
 uint64_t spans_total(const struct spans *s);
 /* Where logical byte `off` lies, and how many bytes follow it there; false: behind the end. */
 bool spans_locate(const struct spans *s, uint64_t off, uint64_t *ret_at, uint64_t *ret_len);
-/*
- * Bytes [off, off + len) of the logical space: in place where they are mapped in one piece, else in
- * `bounce` (len rounded up to blocks). -EBADMSG: the medium cannot give them.
- */
-int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
+/* Bytes [off, off + len) of the logical space, rounded up to blocks. -EBADMSG: the medium cannot
+ * give them. */
+int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *buf);
+/* The same, in place where they are mapped in one piece, else in `bounce`. */
+int spans_look(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
 	       const void **ret);
 /*
  * Before window `index` at logical byte `off` is read or written: one of many brings in the pages

@@ -85,10 +85,18 @@ const struct region *store_reader_region(const struct store_reader *r)
 	return r->store->region;
 }
 
-static bool window_holds(const struct store_reader *r, uint64_t index, const void *bytes,
-			 size_t len)
+/* One of the windows that are stored twice, from this copy. */
+static int read_front(struct store_reader *r, const struct spans *copy, uint64_t index, void *buf,
+		      size_t *ret_len)
 {
-	return store_node_window_is(&r->node, index, bytes, len);
+	const struct store_node *n = &r->node;
+	size_t len = window_length(n->size, n->mirrored, index);
+	int k = spans_read(r->store->region, copy, window_offset(n->mirrored, index), len, buf);
+
+	if (k < 0)
+		return k;
+	*ret_len = len;
+	return store_node_window_is(n, index, buf, len) ? 0 : -EBADMSG;
 }
 
 int store_reader_window(struct store_reader *r, uint64_t index, void *bounce, const void **ret,
@@ -106,14 +114,14 @@ int store_reader_window(struct store_reader *r, uint64_t index, void *bounce, co
 	off = window_offset(n->mirrored, index);
 	len = window_length(n->size, n->mirrored, index);
 	spans_prepare(region, &r->extents, index, off, false);
-	k = spans_read(region, &r->extents, off, len, bounce, &bytes);
-	if (k >= 0 && !window_holds(r, index, bytes, len))
-		k = -EBADMSG;
-	if (k == -EBADMSG && off < n->mirrored) {
-		k = spans_read(region, &r->mirrors, off, len, bounce, &bytes);
-		if (k >= 0 && !window_holds(r, index, bytes, len))
-			k = -EBADMSG;
+	if (off < n->mirrored) {
+		*ret = bounce;
+		k = read_front(r, &r->extents, index, bounce, ret_len);
+		return k == -EBADMSG ? read_front(r, &r->mirrors, index, bounce, ret_len) : k;
 	}
+	k = spans_look(region, &r->extents, off, len, bounce, &bytes);
+	if (k >= 0 && !store_node_window_is(n, index, bytes, len))
+		k = -EBADMSG;
 	if (k < 0)
 		return k;
 	*ret = bytes;
@@ -146,19 +154,13 @@ int store_reader_check_copies(struct store_reader *r, void *bounce)
 	const struct store_node *n = &r->node;
 
 	for (uint64_t i = 0; i < window_front(n->mirrored); i++) {
-		uint64_t off = window_offset(n->mirrored, i);
-		size_t len = window_length(n->size, n->mirrored, i);
-		const struct spans *copies[2] = { &r->extents, &r->mirrors };
+		size_t len;
+		int k = read_front(r, &r->extents, i, bounce, &len);
 
-		for (int c = 0; c < 2; c++) {
-			const void *bytes;
-			int k = spans_read(r->store->region, copies[c], off, len, bounce, &bytes);
-
-			if (k < 0 && k != -EBADMSG)
-				return k;
-			if (k < 0 || !window_holds(r, i, bytes, len))
-				return -EBADMSG;
-		}
+		if (k >= 0)
+			k = read_front(r, &r->mirrors, i, bounce, &len);
+		if (k < 0)
+			return k;
 	}
 	return blocks_hold(r) ? 0 : -EBADMSG;
 }

@@ -200,15 +200,10 @@ static int consider(struct region *r, const uint8_t key[16], uint64_t size, uint
 }
 
 /* Bytes to look through; blocks that cannot be read are passed over as zeroes. */
-static int scan_bytes(struct region *r, uint64_t off, size_t len, uint8_t *buf, const uint8_t **ret)
+static int scan_bytes(struct region *r, uint64_t off, size_t len, uint8_t *buf)
 {
-	int k;
+	int k = read_bytes(r, off, len, buf);
 
-	*ret = region_ptr(r, off);
-	if (*ret)
-		return 0;
-	*ret = buf;
-	k = read_bytes(r, off, len, buf);
 	if (k != -EBADMSG)
 		return k;
 	for (size_t i = 0; i < len; i += PKRAM_BLOCK) {
@@ -231,14 +226,13 @@ static int scan(struct region *r, const uint8_t key[16], uint64_t size, const st
 		return -ENOMEM;
 	for (uint64_t off = PKRAM_PAYLOAD_START; off < end; off += PKRAM_WINDOW) {
 		size_t len = MIN((uint64_t)PKRAM_WINDOW, end - off);
-		const uint8_t *bytes;
 		int k;
 
-		k = scan_bytes(r, off, len, buf, &bytes);
+		k = scan_bytes(r, off, len, buf);
 		if (k < 0)
 			return k;
 		for (size_t i = 0; i < len; i += PKRAM_BLOCK) {
-			if (memcmp(bytes + i, PKRAM_NODE_MAGIC, 8) != 0)
+			if (memcmp(buf + i, PKRAM_NODE_MAGIC, 8) != 0)
 				continue;
 			k = consider(r, key, size, off + i, base, c);
 			if (k < 0)
@@ -256,7 +250,6 @@ static bool holds(struct region *r, const struct store_node *n, const struct spa
 	uint64_t logical = 0;
 
 	for (size_t i = 0; i < s->n; logical += s->v[i++].len) {
-		const void *bytes;
 		uint64_t index;
 		size_t len;
 
@@ -266,8 +259,8 @@ static bool holds(struct region *r, const struct store_node *n, const struct spa
 		if (index >= n->windows)
 			return false;
 		len = window_length(n->size, n->mirrored, index);
-		return spans_read(r, s, window_offset(n->mirrored, index), len, buf, &bytes) >= 0 &&
-		       store_node_window_is(n, index, bytes, len);
+		return spans_read(r, s, window_offset(n->mirrored, index), len, buf) >= 0 &&
+		       store_node_window_is(n, index, buf, len);
 	}
 	return false;
 }

@@ -81,8 +81,7 @@ void spans_prepare(struct region *r, const struct spans *s, uint64_t index, uint
 	}
 }
 
-int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
-	       const void **ret)
+int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len, void *buf)
 {
 	size_t done = 0, padded = ALIGN_UP(len, (size_t)PKRAM_BLOCK);
 
@@ -94,17 +93,26 @@ int spans_read(struct region *r, const struct spans *s, uint64_t off, size_t len
 		if (!spans_locate(s, off + done, &at, &there))
 			return -EBADMSG;
 		piece = MIN(there, (uint64_t)(padded - done));
-		if (piece == padded && region_ptr(r, at)) {
-			*ret = region_ptr(r, at);
-			return 0;
-		}
-		k = read_bytes(r, at, piece, (uint8_t *)bounce + done);
+		k = read_bytes(r, at, piece, (uint8_t *)buf + done);
 		if (k < 0)
 			return k;
 		done += piece;
 	}
-	*ret = bounce;
 	return 0;
+}
+
+int spans_look(struct region *r, const struct spans *s, uint64_t off, size_t len, void *bounce,
+	       const void **ret)
+{
+	uint64_t at, there;
+
+	if (r->map && spans_locate(s, off, &at, &there) &&
+	    there >= ALIGN_UP(len, (size_t)PKRAM_BLOCK)) {
+		*ret = region_ptr(r, at);
+		return 0;
+	}
+	*ret = bounce;
+	return spans_read(r, s, off, len, bounce);
 }
 
 static int span_cmp(const void *a, const void *b)

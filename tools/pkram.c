@@ -184,6 +184,7 @@ int main(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);
 	/* Of leases: ignored, it need not be turned into another signal for each file. */
 	signal(SIGIO, SIG_IGN);
+	catch_bus_errors();
 	/* Not LC_NUMERIC: JSON and messages have a point in their numbers. */
 	setlocale(LC_CTYPE, "");
 	/* libkmod reads its settings, and complains of them, before it can be told to whom. */

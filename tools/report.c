@@ -312,6 +312,35 @@ void catch_signals(int fd)
 			sigaction(signals[i], &sa, NULL);
 }
 
+/* Only what signal-safety(7) allows. */
+static void on_bus_error(int sig, siginfo_t *info, void *context)
+{
+	static const char memory[] =
+		"pkram: the memory has an error where a region or a large file lies (SIGBUS; the "
+		"kernel's log says where): what is saved stays as it is; of a devdax region more "
+		"can be read once 'pkram region convert' has made it raw\n";
+	static const char cut[] =
+		"pkram: a region or a file was cut while it was mapped (SIGBUS): what is saved "
+		"stays as it is; try again with the whole of it\n";
+	bool error = info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
+
+	(void)sig;
+	(void)context;
+	if (reporter.drawn)
+		(void)!write(STDERR_FILENO, "\r\033[K", 4);
+	(void)!write(STDERR_FILENO, error ? memory : cut,
+		     (error ? sizeof(memory) : sizeof(cut)) - 1);
+	_exit(error ? EXIT_DAMAGED : EXIT_FAILED);
+}
+
+void catch_bus_errors(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGBUS, &sa, NULL);
+}
+
 bool interrupted(void)
 {
 	return got_signal != 0;

@@ -32,6 +32,8 @@ uint64_t progress_ns(void);
  */
 void catch_signals(int fd);
 bool interrupted(void);
+/* From here on what ends the process says so: memory that is mapped and cannot be read. */
+void catch_bus_errors(void);
 
 /* The exit code of a library call's result; says why, should nobody have done so. */
 int exit_code(int r);

@@ -272,6 +272,23 @@ static void test_file_io(void **state)
 	region_close(r);
 }
 
+/* Memory that cannot be read is an error, and no signal, also where it is mapped. */
+static void test_file_cut(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_free_ uint8_t *buf = io_buffer_new(2 * MIB);
+	struct region *r;
+
+	make_file(f);
+	r = open_ok(f, f->file, false);
+	assert_non_null(region_ptr(r, 0));
+	assert_int_equal(truncate(f->file, 3 * MIB), 0);
+	assert_int_equal(region_read(r, MIB, 2 * MIB, buf), 0);
+	assert_fails(f, region_read(r, 2 * MIB, 2 * MIB, buf), -EIO, "at byte 3145728");
+	assert_fails(f, region_read(r, 4 * MIB, 4096, buf), -EIO, "at byte 4194304");
+	region_close(r);
+}
+
 static void test_file_odd_size(void **state)
 {
 	struct fixture *f = *state;
@@ -515,6 +532,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_spec, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_permission, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_io, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_odd_size, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_create, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_no_space, setup, teardown),

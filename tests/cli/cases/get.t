@@ -30,6 +30,17 @@ $ pkram get data >&-
 $ (pkram get data; echo $? >code) | head -c 1 >/dev/null; cat code
 | 1
 
+What is mapped and cannot be read ends the command, which says so.
+
+$ mv region whole; fresh() { rm -f region; pkram init -q --size 32M; head -c 8M /dev/zero | pkram put -q large; at=$(poke region where data:large); }
+$ fresh; pkram get large | { sleep 0.5; truncate -s $((at + (4 << 20))) region; cat; } >/dev/null; echo "${PIPESTATUS[0]}"
+| 1
+! pkram: a region or a file was cut while it was mapped (SIGBUS): what is saved stays as it is; try again with the whole of it
+$ fresh; pkram get large | { sleep 0.5; truncate -s $at region; cat; } >/dev/null; echo "${PIPESTATUS[0]}"
+| 1
+! pkram: large: cannot be read behind byte 1048576: Input/output error
+$ mv whole region
+
 Damage: no byte of the damaged window comes out; the exit code says so.
 
 $ python3 - <<'END'
