@@ -189,6 +189,10 @@ uint64_t space_extend(struct spans *free, struct span *last, uint64_t len);
 
 /* --- store-node.c --- */
 
+/* A header, the extents of a badly cut region, checksums of 16 TiB, a hole map: more is not sound.
+ */
+#define NODE_BLOCK_MAX (GIB / 2)
+
 struct node_image {
 	enum pkram_node_kind kind;
 	uint64_t id, generation, set_count, size, mirrored;

@@ -9,9 +9,6 @@
 #include "machine.h"
 #include "store-internal.h"
 
-/* A header, the extents of a badly cut region, checksums of 16 TiB, a hole map: more is not sound.
- */
-#define NODE_BLOCK_MAX (GIB / 2)
 /* Tree overhead, provenance and numbers; strings come on top. */
 #define PROPS_FIXED 1024
 

@@ -552,11 +552,12 @@ static bool was_found(const struct candidates *c, uint64_t id)
 	return tfind(&key, &c->ids, id_cmp) != NULL;
 }
 
-/* Removing a node zeroes the first block of both copies. */
+/* Removing a node zeroes the first block of both copies; what cannot be read tells nothing. */
 static bool is_erased(struct region *r, const struct base *base, uint64_t id, uint8_t *block)
 {
 	const struct pkram_row *row;
 	size_t i = base_find(base, id);
+	bool erased = false;
 
 	while ((row = base_next(base, id, &i))) {
 		uint32_t kind = le32toh(row->kind);
@@ -565,11 +566,11 @@ static bool is_erased(struct region *r, const struct base *base, uint64_t id, ui
 			continue;
 		if (region_read(r, le64toh(row->off), PKRAM_BLOCK, block) < 0)
 			continue;
-		for (size_t k = 0; k < PKRAM_BLOCK; k++)
-			if (block[k])
-				return false;
+		if (!all_zero(block, PKRAM_BLOCK))
+			return false;
+		erased = true;
 	}
-	return true;
+	return erased;
 }
 
 /*

@@ -90,6 +90,12 @@ static int take_blocks(struct spans *gaps, struct store_writer *w, uint64_t len)
 	struct spans blocks = {};
 	int k;
 
+	/* It could be written, but not read. */
+	if (len > NODE_BLOCK_MAX)
+		return log_error_errno(w->store->ctx, -EFBIG,
+				       "%s: %s is too much for one node, which may have 512 MiB of "
+				       "checksums (8 bytes for each MiB) and holes (24 for each): "
+				       "save it in parts", w->store->region->spec, w->name);
 	k = space_take(gaps, len, SPACE_LOW, NULL, &blocks);
 	if (k >= 0 && blocks.n != 1)
 		k = -ENOSPC;

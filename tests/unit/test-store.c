@@ -20,7 +20,7 @@ static int memory_fd = -1;
 static uint64_t memory_phys;	/* where the memory lies, as the device says */
 static long writes_left = -1;	/* fail the write after so many; -1: never */
 static bool fail_once;		/* only that one */
-static uint64_t poison = UINT64_MAX; /* a block that cannot be read */
+static uint64_t poison[2]; /* blocks that cannot be read; UINT64_MAX: none */
 
 static int memory_open(struct region *r)
 {
@@ -35,8 +35,9 @@ static int memory_open(struct region *r)
 
 static int memory_read(struct region *r, uint64_t off, size_t len, void *buf)
 {
-	if (poison >= off && poison < off + len)
-		return -EIO;
+	for (int i = 0; i < 2; i++)
+		if (poison[i] >= off && poison[i] < off + len)
+			return -EIO;
 	return pread(r->fd, buf, len, (off_t)off) == (ssize_t)len ? 0 : -EIO;
 }
 
@@ -78,7 +79,7 @@ static int setup(void **state)
 	memory_fd = memfd_create("region", 0);
 	writes_left = -1;
 	fail_once = false;
-	poison = UINT64_MAX;
+	poison[0] = poison[1] = UINT64_MAX;
 	assert_int_equal(ftruncate(memory_fd, SIZE), 0);
 	assert_int_equal(pkram_new(&f->ctx), 0);
 	assert_int_equal(region_new(f->ctx, &memory_ops, "test", false, &r), 0);
@@ -541,6 +542,30 @@ static void test_recovery_forgets_removed(void **state)
 	assert_int_equal(check(f->store, "b", 2, 1000), 0);
 }
 
+/* One whose blocks cannot be read is no removed one: it stays, for people to hear of it. */
+static void test_recovery_of_unreadable(void **state)
+{
+	struct fixture *f = *state;
+	const struct pkram_node_block *b;
+	struct store_node n, *list;
+	size_t count;
+
+	assert_int_equal(put(f->store, "a", 1, 1000), 0);
+	assert_int_equal(put(f->store, "b", 2, 1000), 0);
+	n = find_node(f->store, "a");
+	b = n.block;
+	poison[0] = le64toh(b->self);
+	poison[1] = le64toh(b->other);
+	store_node_done(&n);
+	damage((f->store->slot ? PKRAM_SLOT_SIZE : 0) + 100, 8);
+	reopen(f);
+	assert_int_equal(store_nodes(f->store, &list, &count), 0);
+	assert_int_equal(count, 2);
+	assert_int_equal(list[0].damaged + list[1].damaged, 1);
+	store_nodes_free(list, count);
+	assert_int_equal(check(f->store, "b", 2, 1000), 0);
+}
+
 /* A stream whose bytes are a perfect node block at its very place. */
 static void test_fake_node_block(void **state)
 {
@@ -596,12 +621,12 @@ static void test_poison(void **state)
 	at[5] = le64toh(n.extents[0].off);
 	store_node_done(&n);
 	for (size_t i = 0; i < ARRAY_SIZE(at); i++) {
-		poison = at[i];
+		poison[0] = at[i];
 		reopen(f);
 		assert_int_equal(count_nodes(f->store), 1);
 		assert_int_equal(check(f->store, "n", 1, 3 * MIB), 0);
 	}
-	poison = at[5] + 2 * MIB;
+	poison[0] = at[5] + 2 * MIB;
 	assert_int_equal(check(f->store, "n", 1, 3 * MIB), -EBADMSG);
 }
 
@@ -892,6 +917,21 @@ static void test_format_replaces(void **state)
 	assert_int_equal(put(f->store, "b", 1, 10), -ESTALE);
 }
 
+/* What could be written, but not be read again, is refused. */
+static void test_too_many_holes(void **state)
+{
+	struct fixture *f = *state;
+	struct store_writer *w;
+	struct store_need need = { .size = MIB, .holes = GIB / 2 / sizeof(struct pkram_hole) };
+
+	assert_int_equal(put(f->store, "n", 1, 1000), 0);
+	assert_int_equal(store_writer_open(f->store, "n", PKRAM_NODE_KIND_TREE, &w), 0);
+	need.writer = w;
+	assert_int_equal(store_reserve(f->store, &need, 1, NULL, NULL), -EFBIG);
+	store_writer_discard(w);
+	assert_int_equal(check(f->store, "n", 1, 1000), 0);
+}
+
 static void test_set_is_one_commit(void **state)
 {
 	struct fixture *f = *state;
@@ -1025,6 +1065,8 @@ int main(void)
 		T(test_recovery),
 		T(test_recovery_forgets_removed),
 		T(test_recovery_of_many),
+		T(test_recovery_of_unreadable),
+		T(test_too_many_holes),
 		T(test_fake_node_block),
 		T(test_newer_and_moved),
 		T(test_looking_changes_nothing),
