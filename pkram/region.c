@@ -510,14 +510,15 @@ int region_seal_block(struct region *r, uint64_t off, const void *block4k)
 	return 0;
 }
 
+static const short lock_types[] = {
+	[REGION_UNLOCK] = F_UNLCK,
+	[REGION_LOCK_SHARED] = F_RDLCK,
+	[REGION_LOCK_EXCLUSIVE] = F_WRLCK,
+};
+
 int region_lock(struct region *r, uint64_t byte, enum region_lock how, bool wait)
 {
-	static const short types[] = {
-		[REGION_UNLOCK] = F_UNLCK,
-		[REGION_LOCK_SHARED] = F_RDLCK,
-		[REGION_LOCK_EXCLUSIVE] = F_WRLCK,
-	};
-	struct flock fl = { .l_type = types[how], .l_whence = SEEK_SET, .l_len = 1 };
+	struct flock fl = { .l_type = lock_types[how], .l_whence = SEEK_SET, .l_len = 1 };
 
 	static_assert(sizeof(fl.l_start) == sizeof(uint64_t), "lock bytes lie beyond 2 GiB");
 	if (byte > INT64_MAX)
@@ -533,10 +534,10 @@ int region_lock(struct region *r, uint64_t byte, enum region_lock how, bool wait
 	return 0;
 }
 
-bool region_locked(struct region *r, uint64_t byte, uint64_t len)
+bool region_locked(struct region *r, uint64_t byte, uint64_t len, enum region_lock how)
 {
-	struct flock fl = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte,
-			    .l_len = (off_t)len };
+	struct flock fl = { .l_type = lock_types[how], .l_whence = SEEK_SET,
+			    .l_start = (off_t)byte, .l_len = (off_t)len };
 
 	return fcntl(r->fd, F_OFD_GETLK, &fl) < 0 || fl.l_type != F_UNLCK;
 }

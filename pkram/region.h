@@ -125,5 +125,8 @@ int region_seal_block(struct region *r, uint64_t off, const void *block4k);
  */
 enum region_lock { REGION_UNLOCK, REGION_LOCK_SHARED, REGION_LOCK_EXCLUSIVE };
 int region_lock(struct region *r, uint64_t byte, enum region_lock how, bool wait);
-/* Whether another opening holds one of these bytes exclusively. Works on a read-only region. */
-bool region_locked(struct region *r, uint64_t byte, uint64_t len);
+/*
+ * Whether another opening holds one of these bytes so that this lock would have to wait. Works on a
+ * read-only region.
+ */
+bool region_locked(struct region *r, uint64_t byte, uint64_t len, enum region_lock how);

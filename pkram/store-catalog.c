@@ -362,7 +362,8 @@ static bool holds_were_found(struct store *s)
 static int check_recovered(struct store *s)
 {
 	if (!s->recovered ||
-	    (holds_were_found(s) && !region_locked(s->region, PKRAM_LOCK_NODE, PKRAM_ID_MAX)))
+	    (holds_were_found(s) &&
+	     !region_locked(s->region, PKRAM_LOCK_NODE, PKRAM_ID_MAX, REGION_LOCK_SHARED)))
 		return 0;
 	return log_error_errno(s->ctx, -EBUSY,
 			       "%s: the container is damaged, and nodes are being written; the "
@@ -378,8 +379,7 @@ int store_begin(struct store *s, bool write)
 	if (write && s->region->read_only)
 		return refuse_change(s);
 	pthread_mutex_lock(&s->mutex);
-	k = region_lock(s->region, PKRAM_LOCK_CATALOG,
-			write ? REGION_LOCK_EXCLUSIVE : REGION_LOCK_SHARED, true);
+	k = catalog_lock(s->region, write ? REGION_LOCK_EXCLUSIVE : REGION_LOCK_SHARED);
 	if (k < 0) {
 		pthread_mutex_unlock(&s->mutex);
 		return k;
@@ -422,7 +422,8 @@ static int publish_once(struct store *s)
 	int k;
 
 	if (generation == UINT64_MAX)
-		return -EOVERFLOW;
+		return log_error_errno(s->ctx, -EOVERFLOW, "%s: no generation is left: 'pkram "
+				       "init' makes the container anew", s->region->spec);
 	s->sb.generation = htole64(generation + 1);
 	k = slot_write(s->region, !s->slot, &s->sb, &s->catalog);
 	if (k < 0)

@@ -96,6 +96,9 @@ int slot_write(struct region *r, unsigned int slot, struct pkram_superblock *sb,
 int slot_read_catalog(struct region *r, unsigned int slot, const struct pkram_superblock *sb,
 		      struct catalog *ret);
 
+/* Waits for it. */
+int catalog_lock(struct region *r, enum region_lock how);
+
 /* --- store-catalog.c --- */
 
 void ids_done(struct ids *ids);

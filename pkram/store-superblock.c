@@ -190,33 +190,6 @@ static int slot_clear(struct region *r, unsigned int slot)
 	return k < 0 ? k : region_seal_block(r, slot_offset(slot), &sb);
 }
 
-/* Live users of an old container, by the locks of its ids. */
-static int format_check_unused(struct region *r, unsigned int slot,
-			       const struct pkram_superblock *sb)
-{
-	struct catalog c = {};
-	int k;
-
-	k = slot_read_catalog(r, slot, sb, &c);
-	if (k == -EBADMSG)
-		return 0;
-	if (k < 0)
-		return k;
-	for (size_t i = 0; i < c.n && k >= 0; i++) {
-		uint64_t byte = PKRAM_LOCK_NODE + le64toh(c.rows[i].id);
-
-		k = region_lock(r, byte, REGION_LOCK_EXCLUSIVE, false);
-		if (k >= 0)
-			k = region_lock(r, byte, REGION_UNLOCK, false);
-	}
-	catalog_done(&c);
-	if (k == -EAGAIN)
-		return log_error_errno(
-			r->ctx, -EBUSY,
-			"%s: a node of the container is being written or read; try again later",
-			r->spec);
-	return k;
-}
 
 static int format_locked(struct region *r)
 {
@@ -235,11 +208,18 @@ static int format_locked(struct region *r)
 	memcpy(sb.magic, PKRAM_SB_MAGIC, sizeof(sb.magic));
 	if (getrandom(sb.uuid, sizeof(sb.uuid), 0) != sizeof(sb.uuid) ||
 	    getrandom(sb.key, sizeof(sb.key), 0) != sizeof(sb.key))
-		return -EIO;
+		return log_error_errno(r->ctx, -EIO, "%s: the kernel has no random numbers yet: "
+				       "try again later", r->spec);
 	/* As a random (version 4) uuid is marked. */
 	sb.uuid[6] = (uint8_t)((sb.uuid[6] & 0x0f) | 0x40);
 	sb.uuid[8] = (uint8_t)((sb.uuid[8] & 0x3f) | 0x80);
 
+	/* By the locks alone: of a container that is damaged no catalog tells. */
+	if (region_locked(r, PKRAM_LOCK_NODE, PKRAM_ID_MAX, REGION_LOCK_EXCLUSIVE))
+		return log_error_errno(
+			r->ctx, -EBUSY,
+			"%s: a node of the container is being written or read; try again later",
+			r->spec);
 	k = slots_read(r, slots);
 	if (k < 0)
 		return k;
@@ -251,11 +231,6 @@ static int format_locked(struct region *r)
 			old = i;
 		}
 	}
-	if (generation) {
-		k = format_check_unused(r, old, &slots[old].sb);
-		if (k < 0)
-			return k;
-	}
 	/* An old container stays whole in its slot until the new one is sealed in the other. */
 	sb.generation = htole64(generation + 1);
 	k = slot_write(r, !old, &sb, &empty);
@@ -263,6 +238,13 @@ static int format_locked(struct region *r)
 		return k;
 	HOOK("init-sealed");
 	return slot_clear(r, old);
+}
+
+int catalog_lock(struct region *r, enum region_lock how)
+{
+	int k = region_lock(r, PKRAM_LOCK_CATALOG, how, true);
+
+	return k < 0 ? log_error_errno(r->ctx, k, "%s: cannot be locked: %m", r->spec) : 0;
 }
 
 int store_format(struct region *r)
@@ -273,7 +255,7 @@ int store_format(struct region *r)
 		return log_error_errno(r->ctx, -ENOSPC,
 			"%s: %ju bytes are too few for a container; it needs %u", r->spec,
 			(uintmax_t)r->size, PKRAM_MIN_SIZE);
-	k = region_lock(r, PKRAM_LOCK_CATALOG, REGION_LOCK_EXCLUSIVE, true);
+	k = catalog_lock(r, REGION_LOCK_EXCLUSIVE);
 	if (k < 0)
 		return k;
 	k = format_locked(r);

@@ -91,7 +91,8 @@ static int register_locked(struct store *s, struct store_writer *const *writers,
 	if (k >= 0)
 		k = store_reclaim(s);
 	if (k >= 0 && (first >= PKRAM_ID_MAX || n > PKRAM_ID_MAX - first))
-		k = -EOVERFLOW;
+		k = log_error_errno(s->ctx, -EOVERFLOW, "%s: no id is left: 'pkram init' makes the "
+				    "container anew", s->region->spec);
 	while (held < n && k >= 0) {
 		writers[held]->id = first + held;
 		k = add_writer(s, writers[held]);

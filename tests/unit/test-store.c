@@ -889,6 +889,7 @@ static void test_format_replaces(void **state)
 {
 	struct fixture *f = *state;
 	struct store_reader *reader;
+	struct store_writer *writer;
 	struct region *r;
 
 	assert_int_equal(put(f->store, "a", 1, 1000), 0);
@@ -897,6 +898,15 @@ static void test_format_replaces(void **state)
 	assert_int_equal(store_reader_open(f->store, "a", &reader), 0);
 	assert_int_equal(store_format(r), -EBUSY);
 	store_reader_close(reader);
+	/* Nor under a writer, which no catalog may tell of any more. */
+	assert_int_equal(store_writer_open(f->store, "w", PKRAM_NODE_KIND_STREAM, &writer), 0);
+	for (uint64_t off = 100; off < 2 * PKRAM_SLOT_SIZE; off += PKRAM_SLOT_SIZE) {
+		damage(off, 8);
+		assert_int_equal(store_format(r), -EBUSY);
+	}
+	for (uint64_t off = 100; off < 2 * PKRAM_SLOT_SIZE; off += PKRAM_SLOT_SIZE)
+		damage(off, 8);
+	store_writer_discard(writer);
 	for (long n = 0;; n++) {
 		struct store *s;
 		int k;
