@@ -702,7 +702,7 @@ int pkram_export(struct pkram_region *region, const char *path, uint64_t flags,
 		 struct pkram_transfer *ret_transfer);
 
 enum pkram_import_flags {
-	PKRAM_IMPORT_FORCE = 1 << 0,	/* in place of the nodes that are there */
+	PKRAM_IMPORT_FORCE = 1 << 0,	/* in place of the nodes that are there when it begins */
 };
 
 /*

@@ -237,7 +237,7 @@ int op_copy_verify(struct op_copy *c)
 	return do_windows(c, NULL);
 }
 
-int op_copy_run(struct op_copy *c, struct store *to, bool alone)
+int op_copy_run(struct op_copy *c, struct store *to, const uint64_t *ids, size_t n_ids)
 {
 	int k;
 
@@ -246,8 +246,7 @@ int op_copy_run(struct op_copy *c, struct store *to, bool alone)
 		return k;
 	/* It frees them, also when it fails. */
 	c->writing = false;
-	return alone ? store_commit_alone(to, c->writers, c->n) :
-		       store_commit(to, c->writers, c->n);
+	return store_commit_instead(to, c->writers, c->n, ids, n_ids);
 }
 
 void op_copy_transfer(const struct op_copy *c, uint64_t ns, struct pkram_transfer *ret)

@@ -37,8 +37,8 @@ void op_copy_done(struct op_copy *c);
 int op_copy_begin(struct op_copy *c, struct store *to);
 /* Gives them back. */
 void op_copy_undo(struct op_copy *c);
-/* Once space is reserved: copies, verified, and commits; with `alone`, all other nodes go then. */
-int op_copy_run(struct op_copy *c, struct store *to, bool alone);
+/* Once space is reserved: copies, verified, and commits; the nodes with these ids go then. */
+int op_copy_run(struct op_copy *c, struct store *to, const uint64_t *ids, size_t n_ids);
 /* Reads every checksum of all nodes. */
 int op_copy_verify(struct op_copy *c);
 void op_copy_transfer(const struct op_copy *c, uint64_t ns, struct pkram_transfer *ret);

@@ -177,7 +177,7 @@ static int write_file(struct export *e, struct op_copy *c)
 		k = make_container(e, c, &to);
 	if (k < 0)
 		return k;
-	k = op_copy_run(c, to, false);
+	k = op_copy_run(c, to, NULL, 0);
 	op_copy_undo(c);
 	store_close(to);
 	return k;

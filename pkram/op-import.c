@@ -13,6 +13,7 @@ struct import {
 	const char *path;
 	bool force;
 	char **names;		/* of the nodes that are there */
+	uint64_t *ids;		/* and theirs */
 	size_t n_names;
 };
 
@@ -21,6 +22,10 @@ static void import_done(struct import *im)
 	for (size_t i = 0; i < im->n_names; i++)
 		free(im->names[i]);
 	free(im->names);
+	free(im->ids);
+	im->names = NULL;
+	im->ids = NULL;
+	im->n_names = 0;
 }
 
 /* What a region would say of it is not what whoever imports needs to know. */
@@ -70,8 +75,10 @@ static int open_file(struct pkram_ctx *ctx, const char *path, const struct regio
 
 static int list_names(struct import *im, const struct store_node *nodes, size_t n)
 {
+	import_done(im);
 	im->names = calloc(MAX(n, (size_t)1), sizeof(*im->names));
-	if (!im->names)
+	im->ids = calloc(MAX(n, (size_t)1), sizeof(*im->ids));
+	if (!im->names || !im->ids)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		if (nodes[i].writing)
@@ -82,8 +89,9 @@ static int list_names(struct import *im, const struct store_node *nodes, size_t 
 					       "'pkram rm' of its name, or 'pkram init --force'",
 					       store_region(im->region->store)->spec, nodes[i].id);
 		im->names[im->n_names] = strdup(nodes[i].name);
-		if (!im->names[im->n_names++])
+		if (!im->names[im->n_names])
 			return -ENOMEM;
+		im->ids[im->n_names++] = nodes[i].id;
 	}
 	return 0;
 }
@@ -159,12 +167,15 @@ static int copy(struct import *im, struct op_copy *c)
 	int k;
 
 	k = op_copy_begin(c, to);
+	/* Nobody else can take the names any more; what came since the first look stays, too. */
+	if (k >= 0)
+		k = check_empty(im);
 	if (k >= 0)
 		k = give_way(im, c);
 	if (k >= 0)
 		k = store_reserve(to, c->needs, c->n, NULL, NULL);
 	if (k >= 0)
-		k = op_copy_run(c, to, im->force);
+		k = op_copy_run(c, to, im->ids, im->n_names);
 	op_copy_undo(c);
 	return k;
 }

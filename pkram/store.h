@@ -247,8 +247,9 @@ int store_writer_set_props(struct store_writer *w, const struct store_props *p);
  * (also on failure: then nothing has changed).
  */
 int store_commit(struct store *s, struct store_writer **writers, size_t n);
-/* The same, and all other nodes go. */
-int store_commit_alone(struct store *s, struct store_writer **writers, size_t n);
+/* The same, and the nodes with these ids go. */
+int store_commit_instead(struct store *s, struct store_writer **writers, size_t n,
+			 const uint64_t *ids, size_t n_ids);
 
 /* Removes nodes in one commit; -ENOENT (with the name logged) removes none. */
 int store_remove(struct store *s, const char *const *names, size_t n, bool wipe);
