@@ -581,9 +581,9 @@ ssize_t pkram_read(struct pkram_stream *stream, void *buf, size_t len);
 /* Writes all that is left to @fd. -EPIPE, not logged: its reader went (mind SIGPIPE). */
 int pkram_read_to_fd(struct pkram_stream *stream, int fd);
 /*
- * Releases the stream, also on failure. A stream node that was read to its end counts as restored,
- * unless the region is read-only. A failure says that this could not be noted: what was read is
- * good all the same. NULL: 0.
+ * Releases the stream, also after a failure. A stream node that was read to its end counts as
+ * restored, unless the region is read-only; a warning says where this could not be noted.
+ * Returns 0.
  */
 int pkram_finish_load(struct pkram_stream *stream);
 

@@ -98,6 +98,17 @@ bool op_restored(const struct pkram_region *region, const struct store_node *n)
 	return n->restored && n->restored == mark;
 }
 
+void op_note_restored(struct pkram_region *region, const struct store_restored *restored, size_t n)
+{
+	int k = n && !region->read_only ?
+			store_mark_restored(region->store, restored, n, region->boot_id) : 0;
+
+	errno = -k;
+	if (k < 0)
+		pkram_log_warning(region->ctx, "%s: cannot note what was restored: %m",
+				  store_region(region->store)->spec);
+}
+
 bool op_yields(const struct pkram_region *region, const struct store_node *old)
 {
 	return memcmp(old->boot_id, region->boot_id, 16) != 0 || op_restored(region, old);

@@ -224,17 +224,15 @@ static const struct restore_tree *there_as(const struct restore *r, size_t i)
  * Also when a later tree failed: what has appeared is there. Only what is whole: of a tree that
  * lacks files, the node is still the best copy there is.
  */
-static int mark_restored(struct restore *r)
+static void note_restored(struct restore *r)
 {
 	_cleanup_free_ struct store_restored *done = NULL;
 	size_t n = 0;
 
 	if (!r->nodes)
-		return 0;
+		return;
 	done = calloc(r->n + r->n_older, sizeof(*done));
-	if (!done)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->n + r->n_older; i++) {
+	for (size_t i = 0; done && i < r->n + r->n_older; i++) {
 		const struct restore_tree *t = &r->trees[i], *as = there_as(r, i);
 
 		if (as->appeared && !as->left_out)
@@ -243,7 +241,7 @@ static int mark_restored(struct restore *r)
 				.took = as == t ? t->built - t->began : 0,
 			};
 	}
-	return n ? store_mark_restored(r->region->store, done, n, r->region->boot_id) : 0;
+	op_note_restored(r->region, done, n);
 }
 
 static int take_options(struct restore *r, const struct pkram_restore_options *opts)
@@ -292,7 +290,7 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 	static const struct pkram_restore_options none = { .struct_size = sizeof(none) };
 	struct restore r = { .region = region };
 	int64_t start = op_clock();
-	int k, marked;
+	int k;
 
 	k = take_options(&r, opts ? opts : &none);
 	if (k < 0)
@@ -303,8 +301,7 @@ int pkram_restore_trees(struct pkram_region *region, const char *const *names, s
 		k = log_error_errno(region->ctx, -ENODATA, "nothing to restore");
 	if (k >= 0)
 		k = restore_run(&r);
-	marked = region->read_only ? 0 : mark_restored(&r);
-	k = k < 0 ? k : marked;
+	note_restored(&r);
 	if (k >= 0 && ret_transfer) {
 		*ret_transfer = (struct pkram_transfer){ .nodes = r.nodes, .files = r.files,
 							 .bytes = r.done, .threads = r.threads,

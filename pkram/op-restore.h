@@ -2,7 +2,7 @@
 /*
  * The inside of a restore, shared by its files.
  *
- *	op-restore.c		the whole: trees are built, appear, and are marked
+ *	op-restore.c		the whole: trees are built, appear, and are noted
  *	op-restore-select.c	which trees, and where to
  *	op-restore-fill.c	the verified windows of one tree become files
  */

@@ -650,20 +650,17 @@ int pkram_finish_load(struct pkram_stream *stream)
 {
 	struct store_restored restored;
 	const struct store_node *n;
-	int k = 0;
 
 	if (!stream)
 		return 0;
 	n = stream->reader ? store_reader_node(stream->reader) : NULL;
 	/* A copy of a tree's image restores no tree. */
-	if (n && n->kind == PKRAM_NODE_KIND_STREAM && stream->position == n->size &&
-	    !stream->region->read_only) {
+	if (n && n->kind == PKRAM_NODE_KIND_STREAM && stream->position == n->size) {
 		restored = (struct store_restored){ .reader = stream->reader,
 						    .end = machine_uptime() };
 		restored.took = restored.end - stream->began;
-		k = store_mark_restored(stream->region->store, &restored, 1,
-					stream->region->boot_id);
+		op_note_restored(stream->region, &restored, 1);
 	}
 	stream_free(stream);
-	return k;
+	return 0;
 }

@@ -82,6 +82,8 @@ enum pkram_freshness op_freshness(const struct pkram_region *region,
 				  const struct pkram_jump *arrival, const uint8_t boot_id[16]);
 /* Whether the node was restored or read whole in this boot. */
 bool op_restored(const struct pkram_region *region, const struct store_node *n);
+/* Notes that, unless the region is read-only. It is restored also where it cannot be noted. */
+void op_note_restored(struct pkram_region *region, const struct store_restored *restored, size_t n);
 
 /*
  * Whether the old node of a name gives up its space for the new one: when it is of another boot or

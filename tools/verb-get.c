@@ -19,7 +19,7 @@ static int get(struct cmd *cmd, const char *name)
 {
 	_cleanup_region_ struct pkram_region *region = NULL;
 	struct pkram_stream *stream;
-	int r, r_finish;
+	int r;
 
 	r = open_region_to_look(cmd, &region);
 	if (r == 0)
@@ -27,8 +27,8 @@ static int get(struct cmd *cmd, const char *name)
 	if (r < 0)
 		return r;
 	r = pkram_read_to_fd(stream, STDOUT_FILENO);
-	r_finish = pkram_finish_load(stream);
-	return r < 0 ? r : r_finish;
+	pkram_finish_load(stream);
+	return r;
 }
 
 static int run_get(struct cmd *cmd, int argc, char **argv)
