@@ -115,6 +115,7 @@ static int check_nested(struct restore *r, struct restore_tree *t)
 
 	if (k != -EBADMSG)
 		return k;
+	t->holed = true;
 	return r->flags & PKRAM_RESTORE_SALVAGE ? 0 : judge_damage(r, t);
 }
 
@@ -156,8 +157,9 @@ static bool came_with_outer(struct restore *r, struct restore_tree *t)
 		if (!outer->appeared || strncmp(t->target, outer->target, len) != 0 ||
 		    t->target[len] != '/' || !is_there(outer->target, t->target + len + 1))
 			continue;
-		/* An older part gives way. */
-		t->replaces = store_reader_node(outer->reader)->generation < generation;
+		/* An older part gives way, and one that may lack what this one has. */
+		t->replaces = store_reader_node(outer->reader)->generation < generation ||
+			      (outer->left_out && !t->holed);
 		if (t->replaces)
 			continue;
 		pkram_log_info(r->region->ctx, "%s: left alone: it came with %s",

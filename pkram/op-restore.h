@@ -24,7 +24,8 @@ struct restore_tree {
 	uint64_t began, built;	/* CLOCK_BOOTTIME, for the account of a jump */
 	bool appeared;
 	const struct restore_tree *came_with; /* it is a part of that one, and there with it */
-	bool replaces;		/* what came with an outer tree is older */
+	bool replaces;		/* what came with an outer tree is older, or lacks files */
+	bool holed;		/* it has damage itself */
 	bool nested; /* its target lies in another tree's: built when that one is there */
 	size_t trusted;		/* of the target: what no tree of the region had a hand in */
 };
