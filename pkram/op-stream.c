@@ -357,6 +357,18 @@ static int reserve_for(struct pkram_stream *s, uint64_t left)
 	return s->total > PKRAM_WINDOW ? grow(s, s->total, 0) : 0;
 }
 
+/* After `got` of `left` bytes (0: not known). Whoever cancels a put may end its input, too. */
+static int input_ended(const struct pkram_stream *s, uint64_t left, uint64_t got)
+{
+	int k = ctx_progress(s->region->ctx, "put", s->position, s->total);
+
+	if (k < 0 || got >= left)
+		return k;
+	return log_error_errno(s->region->ctx, -EIO,
+			       "the file was cut while it was read, from %" PRIu64 " bytes to %"
+			       PRIu64 "; nothing was saved", left, got);
+}
+
 static int write_all_from(struct pkram_stream *stream, int fd)
 {
 	struct pkram_ctx *ctx = stream->region->ctx;
@@ -369,13 +381,8 @@ static int write_all_from(struct pkram_stream *stream, int fd)
 		uint8_t *to = next_place(stream, &room);
 		ssize_t n = read_some(fd, to, room);
 
-		if (n == 0 && left && stream->position - start < left)
-			return log_error_errno(ctx, -EIO,
-					       "the file was cut while it was read, from %" PRIu64
-					       " bytes to %" PRIu64 "; nothing was saved", left,
-					       stream->position - start);
 		if (n == 0)
-			return 0;
+			return input_ended(stream, left, stream->position - start);
 		if (n < 0)
 			return log_error_errno(ctx, (int)n, "cannot read the stream after %" PRIu64
 					       " bytes: %m", stream->position);
