@@ -2,6 +2,8 @@
 /*
  * What is saved: nothing is being written, the sources hold nothing newer, the bytes are whole.
  */
+#include <inttypes.h>
+
 #include "jump.h"
 #include "op-check.h"
 #include "tree.h"
@@ -60,10 +62,19 @@ bool check_left_behind(const struct check *c, const char *name)
 	return false;
 }
 
-static bool saved_later(const struct check *c, const char *name)
+/* Also of one that is damaged. */
+static bool left_behind(const struct check *c, const struct store_node *n)
+{
+	for (size_t i = 0; i < c->o->n_leave_behind; i++)
+		if (store_node_named(n, c->o->leave_behind[i]))
+			return true;
+	return false;
+}
+
+static bool saved_later(const struct check *c, const struct store_node *n)
 {
 	for (size_t i = 0; i < c->o->n_saved_later; i++)
-		if (strcmp(c->o->saved_later[i].path, name) == 0)
+		if (store_node_named(n, c->o->saved_later[i].path))
 			return true;
 	return false;
 }
@@ -82,14 +93,14 @@ static int list_node(struct check *c, const struct container *at, const struct p
 	struct count *count = arg;
 	char age[48];
 
+	count->left += left_behind(c, n);
+	if (saved_later(c, n))
+		return 0;
 	if (n->damaged) {
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "'pkram verify' says more",
-			       "%s: a node is damaged", at->spec);
+			       "%s: node %" PRIu64 " is damaged", at->spec, n->id);
 		return 0;
 	}
-	count->left += check_left_behind(c, n->name);
-	if (saved_later(c, n->name))
-		return 0;
 	op_age(n->saved_at, age);
 	if (f == PKRAM_FRESH_THIS_BOOT) {
 		count->fresh++;
@@ -207,7 +218,7 @@ static int check_node(struct check *c, const struct container *at, const struct 
 
 	(void)at;
 	if (n->damaged || n->kind != PKRAM_NODE_KIND_TREE || !*n->source ||
-	    check_left_behind(c, n->name) || saved_later(c, n->name) ||
+	    left_behind(c, n) || saved_later(c, n) ||
 	    (f != PKRAM_FRESH_THIS_BOOT && !restored))
 		return 0;
 	++*count;
@@ -233,31 +244,34 @@ struct verified {
 	struct pkram_ctx *quiet;
 };
 
-/* What is stale, or left behind, is no reason to stay. */
+/* What is stale, or left behind, is no reason to stay. Whether a damaged one is, nobody knows. */
 static bool matters(const struct check *c, const struct pkram_jump *arrival,
 		    const struct store_node *n)
 {
-	return jump_freshness(arrival, c->look.boot_id, n->boot_id) != PKRAM_FRESH_STALE &&
-	       !check_left_behind(c, n->name);
+	return (n->damaged || jump_freshness(arrival, c->look.boot_id, n->boot_id) !=
+				      PKRAM_FRESH_STALE) &&
+	       !left_behind(c, n);
 }
 
 static int verify_node(struct check *c, const struct container *at,
 		       const struct pkram_jump *arrival, const struct store_node *n, void *arg)
 {
 	bool loud = matters(c, arrival, n);
+	char id[32] = "";
 	struct verified *v = arg;
-	int k;
+	int k = -EBADMSG;
 
 	if (n->damaged)
-		return 0;	/* the nodes' check says so */
-	k = op_verify_name(loud ? c->ctx : v->quiet, at->store, n->name, &v->read);
+		snprintf(id, sizeof(id), "node %" PRIu64, n->id);
+	else
+		k = op_verify_name(loud ? c->ctx : v->quiet, at->store, n->name, &v->read);
 	if (k == -EBADMSG && loud)
-		pkram_log_refusal(c->ctx, "save it again, remove it, or use --leave-behind",
-				  "%s: %s is damaged", at->spec, n->name);
+		pkram_log_refusal(c->ctx, "save it again, remove it, or use --leave-behind, by "
+				  "its name", "%s: %s is damaged", at->spec, *id ? id : n->name);
 	else if (k == -EBADMSG)
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, "'pkram verify' says more",
 			       "%s: %s is damaged, which is left behind in any case", at->spec,
-			       n->name);
+			       *id ? id : n->name);
 	/* Removed since it was listed. */
 	return k == -EBADMSG ? loud ? -EUCLEAN : 0 : k == -ENOENT ? 0 : k;
 }

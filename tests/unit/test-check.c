@@ -442,6 +442,15 @@ static void test_content(void **state)
 	o.leave_behind = names;
 	o.n_leave_behind = 1;
 	finds(region, &o, "content", PKRAM_CHECK_WARNING, "left behind in any case", NULL);
+	/* The same of one that cannot even be told. */
+	for (uint64_t off = 2 * MIB; off < bytes->size; off += 4096)
+		if (memcmp(region_ptr(bytes, off), PKRAM_NODE_MAGIC, 8) == 0)
+			*region_ptr(bytes, off + 100) ^= 1;
+	finds(region, &o, "content", PKRAM_CHECK_WARNING, "node 1 is damaged, which is left", NULL);
+	o.n_leave_behind = 0;
+	finds(region, &o, "content", PKRAM_CHECK_FAILS, "node 1 is damaged", "by its name");
+	o.flags = 0;
+	finds(region, &o, "nodes", PKRAM_CHECK_WARNING, "node 1 is damaged", "verify");
 	pkram_region_close(region);
 }
 
