@@ -96,6 +96,9 @@ static int select_all(struct restore *r)
 		k = op_serve(r->region, n->name, r->flags & PKRAM_RESTORE_STALE, &reader);
 		if (k >= 0)
 			r->trees[r->n++].reader = reader;
+		/* Removed since it was listed. */
+		if (k == -ENOENT)
+			k = 0;
 	}
 	pkram_node_list_free(list);
 	/* What cannot be told may be of their set, and of the same loss. */
