@@ -7,21 +7,34 @@
 #include "machine.h"
 #include "op-plan.h"
 
+static void file_free(struct op_plan_file *f)
+{
+	free(f->path);
+	free(f->old);
+	free(f->new);
+	free(f);
+}
+
 int op_plan_open(struct pkram_plan_change *c, const char *path, struct op_plan_file **ret)
 {
-	struct op_plan_file *f = &c->files[c->n_files++];
-	int r;
+	struct op_plan_file *f;
+	int r = array_grow(&c->files, &c->files_cap, c->n_files + 1, sizeof(*c->files));
 
-	f->path = path;
-	r = machine_read_text(c->ctx, path, &f->old);
+	if (r < 0)
+		return r;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	c->files[c->n_files++] = f;
+	f->path = strdup(path);
+	r = f->path ? machine_read_text(c->ctx, path, &f->old) : -ENOMEM;
 	*ret = f;
 	return r == -ENOENT ? 0 : r;
 }
 
 void op_plan_leave(struct pkram_plan_change *c)
 {
-	free(c->files[--c->n_files].old);
-	c->files[c->n_files] = (struct op_plan_file){ 0 };
+	file_free(c->files[--c->n_files]);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -78,8 +91,8 @@ static int describe(struct pkram_plan_change *c)
 	if (!f)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->n_files && r == 0; i++)
-		if (!same_text(c->files[i].old, c->files[i].new))
-			r = op_plan_diff(f, c->files[i].path, c->files[i].old, c->files[i].new);
+		if (!same_text(c->files[i]->old, c->files[i]->new))
+			r = op_plan_diff(f, c->files[i]->path, c->files[i]->old, c->files[i]->new);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	f = r == 0 ? open_memstream(&c->text, &len) : NULL;
@@ -118,10 +131,9 @@ struct pkram_plan_change *pkram_plan_change_free(struct pkram_plan_change *chang
 		return NULL;
 	for (size_t i = 0; i < change->n_commands; i++)
 		op_plan_command_done(&change->commands[i]);
-	for (size_t i = 0; i < change->n_files; i++) {
-		free(change->files[i].old);
-		free(change->files[i].new);
-	}
+	for (size_t i = 0; i < change->n_files; i++)
+		file_free(change->files[i]);
+	free(change->files);
 	free(change->commands);
 	free(change->word);
 	free(change->diff);
@@ -153,8 +165,8 @@ static int put(struct pkram_plan_change *c, const struct op_plan_file *f, const 
 static void put_back(struct pkram_plan_change *c, bool again)
 {
 	for (size_t i = c->n_files; i > 0; i--)
-		if (put(c, &c->files[i - 1], c->files[i - 1].old) == 0)
-			pkram_log_info(c->ctx, "%s is as it was", c->files[i - 1].path);
+		if (put(c, c->files[i - 1], c->files[i - 1]->old) == 0)
+			pkram_log_info(c->ctx, "%s is as it was", c->files[i - 1]->path);
 	/* The boot loader's own files may have changed already. */
 	if (again)
 		op_plan_run(c);
@@ -206,14 +218,14 @@ static int check_unchanged(struct pkram_plan_change *c)
 {
 	for (size_t i = 0; i < c->n_files; i++) {
 		_cleanup_free_ char *now = NULL;
-		int r = machine_read_text(c->ctx, c->files[i].path, &now);
+		int r = machine_read_text(c->ctx, c->files[i]->path, &now);
 
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (!same_text(now, c->files[i].old))
+		if (!same_text(now, c->files[i]->old))
 			return log_error_errno(c->ctx, -ESTALE,
 					       "%s has changed meanwhile: look again",
-					       c->files[i].path);
+					       c->files[i]->path);
 	}
 	return 0;
 }
@@ -234,11 +246,11 @@ static int directory_of(struct pkram_plan_change *c, const struct op_plan_file *
 static int make_directories(struct pkram_plan_change *c)
 {
 	for (size_t i = 0; i < c->n_files; i++) {
-		int r = c->files[i].new ? directory_of(c, &c->files[i], machine_mkdir) : 0;
+		int r = c->files[i]->new ? directory_of(c, c->files[i], machine_mkdir) : 0;
 
 		if (r < 0)
 			return r;
-		c->files[i].own_dir |= r > 0;
+		c->files[i]->own_dir |= r > 0;
 	}
 	return 0;
 }
@@ -248,7 +260,7 @@ static int write_files(struct pkram_plan_change *c)
 	int r = 0;
 
 	for (size_t i = 0; i < c->n_files && r == 0; i++)
-		r = put(c, &c->files[i], c->files[i].new);
+		r = put(c, c->files[i], c->files[i]->new);
 	return r;
 }
 
@@ -256,8 +268,8 @@ static int write_files(struct pkram_plan_change *c)
 static void leave_directories(struct pkram_plan_change *c, bool failed)
 {
 	for (size_t i = 0; i < c->n_files; i++)
-		if (c->files[i].own_dir && !(failed ? c->files[i].old : c->files[i].new))
-			directory_of(c, &c->files[i], machine_rmdir);
+		if (c->files[i]->own_dir && !(failed ? c->files[i]->old : c->files[i]->new))
+			directory_of(c, c->files[i], machine_rmdir);
 }
 
 int pkram_plan_change_apply(struct pkram_plan_change *change)

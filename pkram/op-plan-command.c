@@ -39,7 +39,8 @@ static int add_command(struct pkram_plan_change *c, bool needed, const char *con
 		if (!(cmd.argv[i] = strdup(args[i])))
 			r = -ENOMEM;
 	if (r == 0)
-		r = array_grow(&c->commands, &c->cap, c->n_commands + 1, sizeof(*c->commands));
+		r = array_grow(&c->commands, &c->commands_cap, c->n_commands + 1,
+			       sizeof(*c->commands));
 	if (r < 0)
 		op_plan_command_done(&cmd);
 	else

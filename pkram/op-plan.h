@@ -28,7 +28,6 @@ int op_plan_diff(FILE *f, const char *path, const char *old, const char *new);
 /* --- changes (op-plan-change.c) --- */
 
 #define OP_PLAN_ARGS 5
-#define OP_PLAN_FILES 4
 
 struct op_plan_command {
 	char *program;
@@ -37,7 +36,7 @@ struct op_plan_command {
 };
 
 struct op_plan_file {
-	const char *path;
+	char *path;
 	char *old, *new;	/* NULL: no file */
 	bool own_dir;		/* its directory is there for it alone */
 };
@@ -45,12 +44,12 @@ struct op_plan_file {
 struct pkram_plan_change {
 	struct pkram_ctx *ctx;
 	enum kexec_loader loader;	/* that starts this machine */
-	struct op_plan_file files[OP_PLAN_FILES];	/* in the order in which they are written */
-	size_t n_files;
+	struct op_plan_file **files;	/* in the order in which they are written */
+	size_t n_files, files_cap;
 	char *word;			/* that must arrive; NULL: none */
 	char *diff, *text;
 	struct op_plan_command *commands;
-	size_t n_commands, cap;
+	size_t n_commands, commands_cap;
 };
 
 /* One more file of the change; failures are logged. */
