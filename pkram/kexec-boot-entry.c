@@ -13,6 +13,7 @@
 static void entry_done(struct boot_entry *e)
 {
 	free(e->id);
+	free(e->file);
 	free(e->sort_key);
 	free(e->version);
 	free(e->kernel);
@@ -191,6 +192,8 @@ static int add_entry(struct pkram_ctx *ctx, const char *root, const struct place
 	if (r < 0)
 		return r;
 	e.tail = at->tail;
+	if (!at->unified)
+		e.file = TAKE_PTR(path);
 	all->v[all->n++] = e;
 	e = (struct boot_entry){ 0 };
 	return 0;

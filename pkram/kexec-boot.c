@@ -32,7 +32,7 @@ char *boot_setting(const char *text, const char *name)
 	return value;
 }
 
-static bool has_grub(struct pkram_ctx *ctx)
+bool kexec_boot_has_grub(struct pkram_ctx *ctx)
 {
 	return machine_exists(ctx, "/boot/grub/grub.cfg") ||
 	       machine_exists(ctx, "/boot/grub2/grub.cfg");
@@ -53,7 +53,7 @@ static int read_entries(struct pkram_ctx *ctx, bool grub, struct boot_entries *r
 int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	bool grub = has_grub(ctx), systemd;
+	bool grub = kexec_boot_has_grub(ctx), systemd;
 	int r;
 
 	r = read_entries(ctx, grub, &all, &systemd);
@@ -67,13 +67,13 @@ int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	bool grub = has_grub(ctx) || machine_exists(ctx, "/etc/default/grub"), systemd;
+	bool grub = kexec_boot_has_grub(ctx) || machine_exists(ctx, "/etc/default/grub"), systemd;
 	int r;
 
 	r = read_entries(ctx, grub, &all, &systemd);
 	if (r < 0)
 		return r;
-	/* Also where GRUB shows boot entries: they are made by kernel-install there. */
+	/* Also where GRUB shows boot entries. */
 	if (systemd || (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
 		*ret = KEXEC_LOADER_ENTRIES;
 	else
@@ -81,15 +81,15 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 	return 0;
 }
 
-bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader)
+int kexec_boot_entry_files(struct pkram_ctx *ctx, int (*fn)(void *arg, const char *path), void *arg)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	bool systemd;
+	int r = boot_entries_read(ctx, true, &all);
 
-	if (loader == KEXEC_LOADER_GRUB)
-		return has_grub(ctx);
-	return loader == KEXEC_LOADER_ENTRIES && read_entries(ctx, has_grub(ctx), &all,
-							      &systemd) == 0 && all.n;
+	for (size_t i = 0; i < all.n && r == 0; i++)
+		if (all.v[i].file)
+			r = fn(arg, all.v[i].file);
+	return r;
 }
 
 /* --- the command line that it is set to give --- */
@@ -115,7 +115,7 @@ int kexec_boot_line(struct pkram_ctx *ctx, char **ret)
 		return r;
 	if (!k.options)
 		return r < 0 ? -ENODATA : kexec_grub_line(ctx, k.kernel, ret);
-	if (has_variable(k.options, has_grub(ctx)))
+	if (has_variable(k.options, kexec_boot_has_grub(ctx)))
 		return -ENODATA;
 	*ret = TAKE_PTR(k.options);
 	return 0;
@@ -147,7 +147,7 @@ bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const 
 	if (loader == KEXEC_LOADER_GRUB)
 		return kexec_grub_has_word(ctx, word);
 	return loader == KEXEC_LOADER_ENTRIES &&
-	       read_entries(ctx, has_grub(ctx), &all, &systemd) == 0 && all.n &&
+	       read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd) == 0 && all.n &&
 	       all.v[0].options &&
 	       kexec_line_find(all.v[0].options, word, strlen(word), NULL);
 }

@@ -14,6 +14,7 @@ char *boot_setting(const char *text, const char *name);
 struct boot_entry {
 	char *id;		/* file name less its tail and the boot counter */
 	const char *tail;	/* ".conf", or ".efi" of a unified kernel image */
+	char *file;		/* its text; NULL: that image */
 	char *sort_key, *version, *kernel, *initrd, *options;
 	char *program;		/* of the firmware, where it names no kernel */
 	unsigned int initrds;

@@ -248,12 +248,15 @@ int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret);
 enum kexec_loader {
 	KEXEC_LOADER_UNKNOWN,
 	KEXEC_LOADER_GRUB,	/* set by /etc/default/grub */
-	KEXEC_LOADER_ENTRIES,	/* boot entries, made by kernel-install */
+	KEXEC_LOADER_ENTRIES,	/* boot entries, and what kernel-install makes new ones of */
 };
 
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
 /* Whether it has files of its own here; it need not be what starts the machine. */
-bool kexec_boot_has(struct pkram_ctx *ctx, enum kexec_loader loader);
+bool kexec_boot_has_grub(struct pkram_ctx *ctx);
+/* Calls fn for the file of each boot entry, in the order of a menu, until that is not 0. */
+int kexec_boot_entry_files(struct pkram_ctx *ctx, int (*fn)(void *arg, const char *path),
+			   void *arg);
 /*
  * The words that its settings have for kernels, as these will read them. -ENODATA: none, or they
  * are not known; other failures are logged.

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A change of boot loaders' settings: what stands in their files and what will, as a difference to
- * look at first; then the commands that make the boot loader's own files of it, and back again if
- * these fail.
+ * look at first; then the commands that make GRUB's own files of it, and back again if these fail.
  */
 #include "machine.h"
 #include "op-plan.h"
@@ -54,15 +53,17 @@ static int prepare_add(struct pkram_plan_change *c, const struct pkram_plan *pla
 		return -ENOSPC;
 	}
 	if (c->loader == KEXEC_LOADER_UNKNOWN) {
-		pkram_log_error(c->ctx, "neither GRUB nor boot entries of kernel-install are known "
-					"here: set the command line of the boot loader by hand");
+		pkram_log_error(c->ctx, "neither GRUB nor boot entries are known here: set the "
+					"command line of the boot loader by hand");
 		return -EOPNOTSUPP;
 	}
 	c->word = strdup(plan->plan.word);
-	r = c->word ? 0 : -ENOMEM;
-	if (r == 0)
-		r = grub ? op_plan_grub_add(c, &plan->plan) : op_plan_entry_add(c, &plan->plan);
-	return r == 0 ? op_plan_commands(c, c->loader) : r;
+	if (!c->word)
+		return -ENOMEM;
+	if (!grub)
+		return op_plan_entry_add(c, &plan->plan);
+	r = op_plan_grub_add(c, &plan->plan);
+	return r == 0 ? op_plan_commands(c) : r;
 }
 
 /* Of whatever boot loader: it may be another one now than when they were added. */
@@ -71,14 +72,9 @@ static int prepare_remove(struct pkram_plan_change *c)
 	int r = op_plan_grub_remove(c);
 
 	if (r == 0 && c->n_files)
-		r = op_plan_commands(c, KEXEC_LOADER_GRUB);
-	if (r == 0) {
-		size_t n = c->n_files;
-
+		r = op_plan_commands(c);
+	if (r == 0)
 		r = op_plan_entry_remove(c);
-		if (r == 0 && c->n_files > n)
-			r = op_plan_commands(c, KEXEC_LOADER_ENTRIES);
-	}
 	return r == 0 && !c->n_files ? -ENODATA : r;
 }
 
@@ -208,9 +204,9 @@ static int check_arrival(struct pkram_plan_change *c)
 
 	if (r == -EUCLEAN)
 		pkram_log_error(c->ctx,
-				"%s is not on the line that the boot loader gives by default after "
-				"%s: it takes it from elsewhere: add the word by hand",
-				c->word, c->commands[0].argv[0]);
+				"%s is still not on the line that the boot loader gives by "
+				"default: it takes it from elsewhere: add the word by hand",
+				c->word);
 	return r;
 }
 
@@ -292,7 +288,7 @@ int pkram_plan_change_apply(struct pkram_plan_change *change)
 	if (r == 0)
 		r = check_arrival(c);
 	if (r < 0)
-		put_back(c, ran || c->loader == KEXEC_LOADER_ENTRIES);
+		put_back(c, ran);
 	leave_directories(c, r < 0);
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The commands that make a boot loader's own files of its settings.
+ * The commands that make GRUB's own files of its settings.
  */
 #include "machine.h"
 #include "op-plan.h"
@@ -77,58 +77,15 @@ static int grub_commands(struct pkram_plan_change *c, bool needed)
 	return r;
 }
 
-static int kernel_command(struct pkram_plan_change *c, bool needed, const char *version)
+int op_plan_commands(struct pkram_plan_change *c)
 {
-	_cleanup_free_ char *image = NULL, *full = NULL;
-	const char *args[] = { "kernel-install", "add", version, NULL, NULL };
-
-	if (asprintf(&image, "/lib/modules/%s/vmlinuz", version) < 0) {
-		image = NULL;
-		return -ENOMEM;
-	}
-	if (!machine_exists(c->ctx, image)) {
-		free(TAKE_PTR(image));
-		if (asprintf(&image, "/boot/vmlinuz-%s", version) < 0) {
-			image = NULL;
-			return -ENOMEM;
-		}
-	}
-	full = machine_path(c->ctx, image);
-	if (!full)
-		return -ENOMEM;
-	args[3] = full;
-	return add_command(c, needed, args);
-}
-
-/* Of every kernel in /boot: one that is booted without the word would lose the region. */
-static int entry_commands(struct pkram_plan_change *c, bool needed)
-{
-	char **versions = NULL;
-	int r = kexec_kernel_versions(c->ctx, &versions);
-
-	if (r < 0 || !versions || !*versions) {
-		kexec_versions_free(versions);
-		if (needed)
-			pkram_log_error(c->ctx, "no kernels in /boot to make boot entries of");
-		return r < 0 ? r : -ENOENT;
-	}
-	for (char **v = versions; *v && r == 0; v++)
-		r = kernel_command(c, needed, *v);
-	kexec_versions_free(versions);
-	if (r == -ENOENT && needed)
-		pkram_log_error(c->ctx, "no kernel-install program");
-	return r;
-}
-
-int op_plan_commands(struct pkram_plan_change *c, enum kexec_loader loader)
-{
-	bool needed = loader == c->loader;
+	bool needed = c->loader == KEXEC_LOADER_GRUB;
 	int r;
 
-	/* One that was used before may be gone, or half of it. */
-	if (!needed && !kexec_boot_has(c->ctx, loader))
+	/* Where it was used before, it may be gone, or half of it. */
+	if (!needed && !kexec_boot_has_grub(c->ctx))
 		return 0;
-	r = loader == KEXEC_LOADER_GRUB ? grub_commands(c, needed) : entry_commands(c, needed);
+	r = grub_commands(c, needed);
 	return needed || r == -ENOMEM ? r : 0;
 }
 

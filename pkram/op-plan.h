@@ -27,7 +27,7 @@ int op_plan_diff(FILE *f, const char *path, const char *old, const char *new);
 
 /* --- changes (op-plan-change.c) --- */
 
-#define OP_PLAN_ARGS 5
+#define OP_PLAN_ARGS 3
 
 struct op_plan_command {
 	char *program;
@@ -57,8 +57,8 @@ int op_plan_open(struct pkram_plan_change *c, const char *path, struct op_plan_f
 /* The last one is none, after all. */
 void op_plan_leave(struct pkram_plan_change *c);
 
-/* Those that make the files of a boot loader anew (op-plan-command.c). */
-int op_plan_commands(struct pkram_plan_change *c, enum kexec_loader loader);
+/* Those that make GRUB's own files anew (op-plan-command.c). */
+int op_plan_commands(struct pkram_plan_change *c);
 int op_plan_run(struct pkram_plan_change *c);
 void op_plan_command_done(struct op_plan_command *cmd);
 

@@ -144,7 +144,8 @@ static void print_by_hand(FILE *f, const struct pkram_plan_info *i)
 	if (!i->config)
 		by_hand = "in the boot loader's configuration, which pkram does not know";
 	else if (strcmp(i->config, "/etc/kernel/cmdline") == 0)
-		by_hand = "the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install";
+		by_hand = "the same with --apply, or by hand: options of the boot entries, and "
+			  "/etc/kernel/cmdline";
 	else
 		by_hand = "the same with --apply, or by hand: GRUB_CMDLINE_LINUX, update-grub";
 	fprintf(f, "Set it     %s\n", by_hand);

@@ -323,8 +323,18 @@ static void expect_line(struct sysroot *s, const char *line)
 	free(got);
 }
 
+static int expect_file(void *arg, const char *path)
+{
+	const char ***next = arg;
+
+	assert_string_equal(path, **next);
+	return *++*next ? 0 : 1;
+}
+
 static void test_unified(void **state)
 {
+	static const char *files[] = { "/efi/loader/entries/deb-6.1.conf", NULL };
+	const char **next = files;
 	struct sysroot *s = *state;
 
 	sysroot_kernel(s, "/efi/6.1/linux", "6.1.0");
@@ -338,6 +348,7 @@ static void test_unified(void **state)
 	expect(s, NULL, NULL, "/efi/EFI/Linux/deb-6.12.efi", NULL, "6.12.efi");
 	assert_false(sysroot_logged(s, "no initrd of its version"));
 	expect_line(s, "ro two");
+	assert_int_equal(kexec_boot_entry_files(s->ctx, expect_file, &next), 1);
 	put_unified(s, "/efi/EFI/Linux/deb-6.12.efi", "ID=debian\nVERSION_ID=5\n", "ro two");
 	expect_line(s, "ro one");
 	/* By name, with what has been counted left out. */

@@ -255,7 +255,7 @@ $ pkram plan --sysroot m --apply --yes 256M
 | +# pkram plan: memmap=256M!1G
 | +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
 | $ update-grub
-! pkram: memmap=256M!1G is not on the line that the boot loader gives by default after update-grub: it takes it from elsewhere: add the word by hand
+! pkram: memmap=256M!1G is still not on the line that the boot loader gives by default: it takes it from elsewhere: add the word by hand
 ! pkram: /etc/default/grub.d/50-pkram.cfg is as it was
 [1]
 $ rm m/deaf before/deaf; update-grub; changed
@@ -452,19 +452,12 @@ $ pkram plan --sysroot m --apply --yes 1G
 ! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=2G%0x600000000-1+0xefffffff,1G!4G is on its line: look before you boot it
 ! pkram: done; it counts from the next boot on
 
-Boot entries.
+Boot entries: their options are edited where they stand. The order and the default stay, and nothing is made anew.
 
-$ rm -r m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/laptop-uefi/. m; mkdir m/bin
-$ touch m/boot/vmlinuz-6.12.57+deb13-amd64; cat >m/bin/kernel-install <<'END'
-> #!/bin/sh
-> m=${0%/bin/*}
-> [ -e $m/fail ] && { echo "no space left on /boot/efi" >&2; exit 1; }
-> line=$(cat $m/etc/kernel/cmdline 2>/dev/null || cat $m/proc/cmdline)
-> sed -i "s|^options .*|options    $line|" $m/boot/efi/loader/entries/*$2.conf
-> END
-$ chmod +x m/bin/kernel-install; cat m/etc/kernel/cmdline
-| root=UUID=UUID ro quiet splash
-$ kernel-install add 6.12.57+deb13-amd64; cp -r m before
+$ rm -r m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/laptop-uefi/. m; e=m/boot/efi/loader/entries
+$ mkdir m/bin; printf '#!/bin/sh\necho "$0 $*" >>ran\n' | tee m/bin/kernel-install m/bin/grubby >m/bin/update-grub; chmod +x m/bin/*
+$ sed 's/6.12.57/6.1.4/; s/splash/3/' $e/*.conf >$e/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+$ printf 'title memory test\nefi /memtest.efi\n' >$e/memtest.conf; cp -r m before
 $ pkram plan --sysroot m --apply 4G
 | Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
 | Word       memmap=4G!4G
@@ -480,7 +473,26 @@ $ pkram plan --sysroot m --apply 4G
 | @@ -1 +1 @@
 | -root=UUID=UUID ro quiet splash
 | +root=UUID=UUID ro quiet splash memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.12.57+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+| +options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/initrd.img-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| @@ -4,6 +4,6 @@
+|  version    6.1.4+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+| +options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/initrd.img-6.12.57+deb13-amd64
 ! pkram: nothing was changed: there is no terminal to ask on; --yes does it
 [3]
 $ pkram plan --sysroot m --apply --yes 4G
@@ -498,57 +510,91 @@ $ pkram plan --sysroot m --apply --yes 4G
 | @@ -1 +1 @@
 | -root=UUID=UUID ro quiet splash
 | +root=UUID=UUID ro quiet splash memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.12.57+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+| +options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/initrd.img-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| @@ -4,6 +4,6 @@
+|  version    6.1.4+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+| +options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/initrd.img-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
-$ grep options m/boot/efi/loader/entries/*
-| options    root=UUID=UUID ro quiet splash memmap=4G!4G
+$ ls $e; grep -h options $e/*
+| 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| memtest.conf
+| options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+| options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
 $ pkram plan --sysroot m --apply --yes 1G -q >out
-$ cat m/etc/kernel/cmdline m/etc/kernel/cmdline.pkram
+$ cat m/etc/kernel/cmdline m/etc/kernel/cmdline.pkram; grep -h options $e/*
 | root=UUID=UUID ro quiet splash memmap=4G!4G memmap=1G!8G
 | memmap=4G!4G
 | memmap=1G!8G
+| options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G memmap=1G!8G
+| options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G memmap=1G!8G
+$ sed 's/6.12.57/6.13.9/' $e/*6.12.57* >$e/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.13.9+deb13-amd64.conf	# a kernel that was installed since
 $ pkram plan --sysroot m --remove --yes
 | --- /etc/kernel/cmdline
 | +++ /etc/kernel/cmdline
 | @@ -1 +1 @@
 | -root=UUID=UUID ro quiet splash memmap=4G!4G memmap=1G!8G
 | +root=UUID=UUID ro quiet splash
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.13.9+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.13.9+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.13.9+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G memmap=1G!8G
+| +options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.13.9+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.13.9+deb13-amd64/initrd.img-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.12.57+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G memmap=1G!8G
+| +options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/initrd.img-6.12.57+deb13-amd64
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.1.4+deb13-amd64+3-1.conf
+| @@ -4,6 +4,6 @@
+|  version    6.1.4+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G memmap=1G!8G
+| +options    root=UUID=UUID ro quiet 3 systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.1.4+deb13-amd64/initrd.img-6.12.57+deb13-amd64
 | --- /etc/kernel/cmdline.pkram
 | +++ /dev/null
 | @@ -1,2 +0,0 @@
 | -memmap=4G!4G
 | -memmap=1G!8G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
-$ changed
-$ touch m/fail before/fail
-$ pkram plan --sysroot m --apply --yes 4G
-| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
-| Word       memmap=4G!4G
-| Cost       64.0 MiB of ordinary memory for its page structures
-| Left       11.6 GiB of 15.7 GiB for the system
-| Then       reboot; pkram init pmem:/dev/pmemN
-| --- /dev/null
-| +++ /etc/kernel/cmdline.pkram
-| @@ -0,0 +1 @@
-| +memmap=4G!4G
-| --- /etc/kernel/cmdline
-| +++ /etc/kernel/cmdline
-| @@ -1 +1 @@
-| -root=UUID=UUID ro quiet splash
-| +root=UUID=UUID ro quiet splash memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
-! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
-! pkram: /etc/kernel/cmdline is as it was
-! pkram: /etc/kernel/cmdline.pkram is as it was
-! pkram: DIR/m/bin/kernel-install add failed (1): no space left on /boot/efi
-[1]
-$ changed; rm m/fail before/fail
+$ grep options $e/*6.13.9*; rm $e/*6.13.9*; changed
+| options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
 
-Where there is no /etc/kernel/cmdline, it is made of what runs.
+Of hand-made ones, too, whatever their kernels are called.
 
-$ rm m/etc/kernel/cmdline before/etc/kernel/cmdline; echo root=x quiet >m/proc/cmdline
-$ cp m/proc/cmdline before/proc; kernel-install add 6.12.57+deb13-amd64; cp -r m/boot before
+$ rm $e/5*; cp -r $e entries; mkdir -p m/boot/loader; mv $e m/boot/loader; rm -r m/boot/efi m/etc/kernel before; e=m/boot/loader/entries
+$ printf 'title Arch\nlinux /vmlinuz-linux\ninitrd /initramfs-linux.img\n\toptions\troot=x rw "a b"  \r\n options -- c\n' >$e/arch.conf
+$ touch m/boot/vmlinuz-linux m/boot/initramfs-linux.img; echo type1 >m/boot/loader/entries.srel; cp -r m before
 $ pkram plan --sysroot m --apply --yes 4G
 | Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
 | Word       memmap=4G!4G
@@ -558,41 +604,118 @@ $ pkram plan --sysroot m --apply --yes 4G
 | --- /dev/null
 | +++ /etc/kernel/cmdline.pkram
 | @@ -0,0 +1,2 @@
-| +created
+| +created with its directory
+| +memmap=4G!4G
+| --- /dev/null
+| +++ /etc/kernel/cmdline
+| @@ -0,0 +1 @@
+| +root=UUID=UUID ro quiet splash memmap=4G!4G
+| --- /boot/loader/entries/arch.conf
+| +++ /boot/loader/entries/arch.conf
+| @@ -1,5 +1,5 @@
+|  title Arch
+|  linux /vmlinuz-linux
+|  initrd /initramfs-linux.img
+| -	options	root=x rw "a b"  \x0d
+| +	options	root=x rw "a b" memmap=4G!4G  \x0d
+|   options -- c
+! pkram: done; it counts from the next boot on
+$ cat -A $e/arch.conf
+| title Arch$
+| linux /vmlinuz-linux$
+| initrd /initramfs-linux.img$
+| ^Ioptions^Iroot=x rw "a b" memmap=4G!4G  ^M$
+|  options -- c$
+$ pkram plan --sysroot m --apply --yes 1G -q >out; grep options $e/arch.conf; ls m/boot $e
+| 	options	root=x rw "a b" memmap=4G!4G memmap=1G!8G  
+|  options -- c
+| m/boot:
+| initramfs-linux.img
+| loader
+| vmlinuz-linux
+|
+| m/boot/loader/entries:
+| arch.conf
+| memtest.conf
+$ pkram plan --sysroot m --remove --yes -q >out; changed; ls ran
+! ls: cannot access 'ran': No such file or directory
+[2]
+
+What the default has no words of is refused, and all is as it was.
+
+$ printf 'sort-key a\nlinux /vmlinuz-linux\n' >$e/none.conf; cp $e/none.conf before/${e#m/}
+$ pkram plan --sysroot m --apply --yes 4G -q >out
+! pkram: memmap=4G!4G is still not on the line that the boot loader gives by default: it takes it from elsewhere: add the word by hand
+[1]
+$ changed; rm {m,before}/${e#m/}/arch.conf
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: no boot entry has a line of options, as unified kernel images have their words inside: add memmap=4G!4G to /etc/kernel/cmdline by hand, and make them anew
+[1]
+$ changed; printf 'linux /vmlinuz-linux\noptions $kernelopts $tuned_params\n' >$e/none.conf
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: /boot/loader/entries/none.conf: has the words of GRUB's variable kernelopts: add memmap=4G!4G to GRUB_CMDLINE_LINUX in /etc/default/grub by hand, and run grub2-mkconfig
+[1]
+$ printf 'linux /vmlinuz-linux\noptions root=x "a b\n' >$e/none.conf
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: /boot/loader/entries/none.conf: has a quote that is not closed: "a b: a word behind it would be part of that: close it first
+[1]
+$ printf 'linux /vmlinuz-linux\noptions root=x %02030d\n' 0 >$e/none.conf
+$ pkram plan --sysroot m --apply --yes 4G
+! pkram: /boot/loader/entries/none.conf: with memmap=4G!4G it has 2050 bytes, and the kernel reads 2047: make it shorter first
+[1]
+$ cp before/${e#m/}/none.conf $e; changed
+
+Where there is no /etc/kernel/cmdline, it is made of what runs.
+
+$ echo root=x quiet | tee m/proc/cmdline >before/proc/cmdline; echo options root=x | tee -a $e/none.conf >>before/${e#m/}/none.conf
+$ pkram plan --sysroot m --apply --yes 4G
+| Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
+| Word       memmap=4G!4G
+| Cost       64.0 MiB of ordinary memory for its page structures
+| Left       11.6 GiB of 15.7 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
+| --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1,2 @@
+| +created with its directory
 | +memmap=4G!4G
 | --- /dev/null
 | +++ /etc/kernel/cmdline
 | @@ -0,0 +1 @@
 | +root=x quiet memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
+| --- /boot/loader/entries/none.conf
+| +++ /boot/loader/entries/none.conf
+| @@ -1,3 +1,3 @@
+|  sort-key a
+|  linux /vmlinuz-linux
+| -options root=x
+| +options root=x memmap=4G!4G
 ! pkram: done; it counts from the next boot on
 $ pkram plan --sysroot m --remove --yes
 | --- /etc/kernel/cmdline
 | +++ /dev/null
 | @@ -1 +0,0 @@
 | -root=x quiet memmap=4G!4G
+| --- /boot/loader/entries/none.conf
+| +++ /boot/loader/entries/none.conf
+| @@ -1,3 +1,3 @@
+|  sort-key a
+|  linux /vmlinuz-linux
+| -options root=x memmap=4G!4G
+| +options root=x
 | --- /etc/kernel/cmdline.pkram
 | +++ /dev/null
 | @@ -1,2 +0,0 @@
-| -created
+| -created with its directory
 | -memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
-$ changed
-
-Boot entries, and no kernel in /boot to make them anew of.
-
-$ rm m/boot/vmlinuz-*; rm -rf before; cp -r m before
-$ pkram plan --sysroot m --apply --yes 4G
-! pkram: no kernels in /boot to make boot entries of
-[1]
 $ changed
 
 No boot loader that is known.
 
 $ rm -r m/etc m/boot
 $ pkram plan --sysroot m --apply --yes 4G
-! pkram: neither GRUB nor boot entries of kernel-install are known here: set the command line of the boot loader by hand
+! pkram: neither GRUB nor boot entries are known here: set the command line of the boot loader by hand
 [1]
 $ pkram plan --sysroot m --remove
 ! pkram: nothing was set by pkram plan: nothing to take away

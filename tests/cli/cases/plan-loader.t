@@ -10,31 +10,35 @@ $ grub() { mkdir -p m/bin m/boot/grub; cat >m/bin/update-grub <<'EOF'
 > echo "	linux /vmlinuz-6 root=x ro $GRUB_CMDLINE_LINUX $GRUB_CMDLINE_LINUX_DEFAULT" >$m/boot/grub/grub.cfg
 > EOF
 > chmod +x m/bin/update-grub; }
-$ entries() { mkdir -p m/bin m/boot; touch m/boot/vmlinuz-6.12.57+deb13-amd64; cat >m/bin/kernel-install <<'EOF'
-> #!/bin/sh
-> m=${0%/bin/*}
-> line=$(cat $m/etc/kernel/cmdline 2>/dev/null || tr ' ' '\n' <$m/proc/cmdline | grep -v -e ^BOOT_IMAGE= -e ^initrd=)
-> set -f; set -- $2 $line; set +f; v=$1; shift
-> sed -i "s|^options .*|options    $*|" $m/boot/efi/loader/entries/*$v.conf
-> EOF
-> chmod +x m/bin/kernel-install; }
+$ new_kernel() {	# as kernel-install makes its entry
+> set -f; set -- $(cat m/etc/kernel/cmdline 2>/dev/null || tr ' ' '\n' <m/proc/cmdline | grep -v -e ^BOOT_IMAGE= -e ^initrd=) id=1; set +f
+> sed -i "s|^options .*|options    $*|" m/boot/efi/loader/entries/*amd64.conf; }
 $ PATH=$PWD/m/bin:$PATH; changed() { diff -r before m; }
-$ uefi() { rm -rf m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/laptop-uefi/. m; entries; }
+$ uefi() { rm -rf m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/laptop-uefi/. m; }
 $ line() { sed -n 's/^options *//p' m/boot/efi/loader/entries/*amd64.conf; }
-$ cmdline() { printf "$@" >m/etc/kernel/cmdline; kernel-install add 6.12.57+deb13-amd64; }
+$ cmdline() { printf "$@" >m/etc/kernel/cmdline; new_kernel; }
 $ apply() { pkram plan --sysroot m --apply --yes -q "$@" >out; }
 $ remove() { pkram plan --sysroot m --remove --yes "$@"; }
 
-A word that was taken out of the file by hand, and stands in the entry: the entry is made anew.
+A word that was taken out of the file by hand, and stands in the entry.
 
 $ uefi; cmdline 'root=x ro\n'; cp -r m before; apply 4G
 $ echo root=x ro >m/etc/kernel/cmdline
 $ remove
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.12.57+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=x ro id=1 memmap=4G!4G
+| +options    root=x ro id=1
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/initrd.img-6.12.57+deb13-amd64
 | --- /etc/kernel/cmdline.pkram
 | +++ /dev/null
 | @@ -1 +0,0 @@
 | -memmap=4G!4G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: warning: /etc/kernel/cmdline: has no memmap=4G!4G any more; what stands there stays
 ! pkram: done; it counts from the next boot on
 $ changed
@@ -47,125 +51,145 @@ $ apply 1G; cat m/etc/kernel/cmdline m/etc/kernel/cmdline.pkram; line
 | root=x ro memmap=2G!5G memmap=1G!4G
 | memmap=1G!4G
 | memmap=2G!5G
-| root=x ro memmap=2G!5G memmap=1G!4G
-$ sed -i 's/ ro / ro memmap=1G!4G /' m/proc/cmdline; apply 1G; cat m/etc/kernel/cmdline
+| root=x ro id=1 memmap=1G!4G memmap=2G!5G
+$ new_kernel; sed -i 's/ ro / ro memmap=1G!4G /' m/proc/cmdline; apply 1G; cat m/etc/kernel/cmdline
 | root=x ro memmap=2G!5G memmap=1G!4G memmap=1G!7G
 $ remove -q >out; cp before/proc/cmdline m/proc; changed
 
 A word that was taken out of the entry alone.
 
 $ apply 4G; sed -i 's/ memmap=.*//' m/boot/efi/loader/entries/*; apply 1G; line
-| root=x ro memmap=4G!4G memmap=1G!8G
+| root=x ro id=1 memmap=1G!8G
 $ remove -q >out; changed
 
 A word that others have put there counts, too.
 
 $ cmdline 'root=x ro memmap=4G!4G\n'; cp -r m/etc m/boot before; apply 1G; line
-| root=x ro memmap=4G!4G memmap=1G!8G
+| root=x ro memmap=4G!4G id=1 memmap=1G!8G
 $ remove -q >out; changed
 
 The file went, and all that was added.
 
 $ apply 4G; rm m/etc/kernel/cmdline before/etc/kernel/cmdline; remove; line
+| --- /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf
+| @@ -4,6 +4,6 @@
+|  version    6.12.57+deb13-amd64
+|  machine-id 5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a
+|  sort-key   debian
+| -options    root=x ro memmap=4G!4G id=1 memmap=4G!8G
+| +options    root=x ro memmap=4G!4G id=1
+|  linux      /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/linux
+|  initrd     /5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a/6.12.57+deb13-amd64/initrd.img-6.12.57+deb13-amd64
 | --- /etc/kernel/cmdline.pkram
 | +++ /dev/null
 | @@ -1 +0,0 @@
 | -memmap=4G!8G
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
-| root=UUID=UUID ro quiet splash
+| root=x ro memmap=4G!4G id=1
 ! pkram: done; it counts from the next boot on
 $ cp -r m/boot before; changed
 $ rmdir m/etc/kernel; apply 4G; cat m/etc/kernel/cmdline.pkram; remove -q >out; ls -d m/etc/kernel; line
 | created with its directory
 | memmap=4G!4G
-| root=UUID=UUID ro quiet splash
+| root=x ro id=1
 ! ls: cannot access 'm/etc/kernel': No such file or directory
 
 What kernel-install makes of a file: all lines, and before systemd 257 comments as well.
 
 $ uefi
-$ tries() { cmdline "$@"; rm -rf before; cp -r m before; apply 4G && { cat -A m/etc/kernel/cmdline; echo; line; remove -q >out; } | sed "s/00*1/0...1/"; changed; }
+$ tries() { cmdline "$@"; rm -rf before; cp -r m before; apply 4G && { cat -A m/etc/kernel/cmdline; echo; line; new_kernel; line; remove -q >out; } | sed "s/00*1/0...1/"; changed; }
 $ tries ''
 | memmap=4G!4G
-| memmap=4G!4G
+| id=1 memmap=4G!4G
+| memmap=4G!4G id=1
 $ tries '\n'
 | $
 | memmap=4G!4G$
 |
-| memmap=4G!4G
+| id=1 memmap=4G!4G
+| memmap=4G!4G id=1
 $ tries 'a'
 | a memmap=4G!4G
-| a memmap=4G!4G
+| a id=1 memmap=4G!4G
+| a memmap=4G!4G id=1
 $ tries 'a\n\n\n'
 | a memmap=4G!4G$
 | $
 | $
 |
-| a memmap=4G!4G
+| a id=1 memmap=4G!4G
+| a memmap=4G!4G id=1
 $ tries 'a  "b c"\n\td\n -- e\nf\n'
 | a  "b c"$
 | ^Id memmap=4G!4G$
 |  -- e$
 | f$
 |
-| a "b c" d memmap=4G!4G -- e f
+| a "b c" d memmap=4G!4G -- e f id=1
+| a "b c" d memmap=4G!4G -- e f id=1
 $ tries -- '-- e\n'
 | memmap=4G!4G -- e$
 |
-| memmap=4G!4G -- e
+| memmap=4G!4G -- e id=1
+| memmap=4G!4G -- e id=1
 $ tries '\n -- e\n'
 | $
-| $
-| memmap=4G!4G -- e$
+|  memmap=4G!4G -- e$
 |
-| memmap=4G!4G -- e
+| memmap=4G!4G -- e id=1
+| memmap=4G!4G -- e id=1
 $ tries '# c\na\n # d\n'
 | # c$
 | a memmap=4G!4G$
 |  # d$
 |
-| # c a memmap=4G!4G # d
+| # c a # d id=1 memmap=4G!4G
+| # c a memmap=4G!4G # d id=1
 $ tries '# c\n'
 | # c$
 | memmap=4G!4G$
 |
-| # c memmap=4G!4G
+| # c id=1 memmap=4G!4G
+| # c memmap=4G!4G id=1
 $ tries '# c'
 | # c$
 | memmap=4G!4G
-| # c memmap=4G!4G
+| # c id=1 memmap=4G!4G
+| # c memmap=4G!4G id=1
 $ tries '# see -- here\na\n'
 ! pkram: /etc/kernel/cmdline: systemd before 257 takes its comments for words, and the kernel would not read what is behind them: take them away first
 $ tries '# c "\na\n'
 ! pkram: /etc/kernel/cmdline: systemd before 257 takes its comments for words, and the kernel would not read what is behind them: take them away first
 $ mkdir -p m/usr/lib/kernel/install.d; echo "grep -Gv '^\s*#' /etc/kernel/cmdline" >m/usr/lib/kernel/install.d/90-loaderentry.install
-$ sed -i 's/line=.*/line=$(grep -Gv "^\\s*#" $m\/etc\/kernel\/cmdline)/' m/bin/kernel-install
+$ eval "$(declare -f new_kernel | sed 's/cat m/grep -Gv "^\\s*#" m/')"
 $ tries '# see -- here\na\n'
 | # see -- here$
 | a memmap=4G!4G$
 |
-| a memmap=4G!4G
+| a id=1 memmap=4G!4G
+| a memmap=4G!4G id=1
 $ tries '# c "\na\n\t# d'
 | # c "$
 | a memmap=4G!4G$
 | ^I# d
-| a memmap=4G!4G
+| a id=1 memmap=4G!4G
+| a memmap=4G!4G id=1
 $ tries 'a "b c\n'
 ! pkram: /etc/kernel/cmdline: has a quote that is not closed: "b c: a word behind it would be part of that: close it first
 $ tries 'a\0b\n'
-! grep: DIR/m/etc/kernel/cmdline: binary file matches
 ! pkram: /etc/kernel/cmdline: not a file of text
-$ tries 'a %02030d\n' 1
+$ tries 'a %02025d\n' 1
 | a 0...1 memmap=4G!4G$
 |
-| a 0...1 memmap=4G!4G
+| a 0...1 id=1 memmap=4G!4G
+| a 0...1 memmap=4G!4G id=1
 $ tries 'a %02040d\n' 1
 ! pkram: /etc/kernel/cmdline: with memmap=4G!4G it has 2055 bytes, and the kernel reads 2047: make it shorter first
 
 The entry has words of its own, too.
 
-$ cmdline 'a %02030d\n' 1; sed -i 's/\$\*/$* and more words/' m/bin/kernel-install; apply 4G
-! pkram: the line that the boot loader gives by default has 2060 bytes with memmap=4G!4G, and the kernel reads 2047: make it shorter first
+$ cmdline 'a %02030d\n' 1; sed -i '/^options/s/$/ and more words/' m/boot/efi/loader/entries/*; apply 4G
+! pkram: /boot/efi/loader/entries/5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a-6.12.57+deb13-amd64.conf: with memmap=4G!4G it has 2065 bytes, and the kernel reads 2047: make it shorter first
 [1]
 $ cat m/etc/kernel/cmdline | tr -d 0
 | a 1
@@ -177,13 +201,13 @@ $ apply 4G
 ! pkram: /etc/kernel/cmdline: not a file of text
 [1]
 $ remove
-! pkram: /etc/kernel/cmdline: not a file of text
-[1]
+! pkram: nothing was set by pkram plan: nothing to take away
+[3]
 $ pkram plan --sysroot m 4G
 ! pkram: /etc/kernel/cmdline: not a file of text
 [1]
 $ uefi; mkfifo m/boot/efi/loader/entries/pipe.conf; cmdline 'a\n'; apply 4G; line
-| a memmap=4G!4G
+| a id=1 memmap=4G!4G
 $ uefi; truncate -s 1T m/etc/kernel/cmdline; apply 4G
 ! pkram: /etc/kernel/cmdline: File too large
 [1]
@@ -194,7 +218,7 @@ $ rm -rf m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/small-*/. m; grub; u
 $ apply 256M; mkdir -p m/boot/efi/loader/entries m/etc/kernel; echo root=x >m/etc/kernel/cmdline
 ! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=256M!1G is on its line: look before you boot it
 $ printf 'linux /vmlinuz-6\noptions    root=x\n' >m/boot/efi/loader/entries/a-6.12.57+deb13-amd64.conf
-$ entries; id=41cf-b6c7-440b29bb8c4f efi=m/sys/firmware/efi/efivars; mkdir -p $efi
+$ id=41cf-b6c7-440b29bb8c4f efi=m/sys/firmware/efi/efivars; mkdir -p $efi
 $ printf '\6\0\0\0s\0y\0s\0t\0e\0m\0d\0-\0b\0o\0o\0t\0\0\0' >$efi/LoaderInfo-4a67b082-0a4c-$id
 $ apply 128M; cat m/etc/kernel/cmdline
 | root=x memmap=128M!1G
@@ -209,12 +233,17 @@ $ remove
 | @@ -1 +1 @@
 | -root=x memmap=128M!1G
 | +root=x
+| --- /boot/efi/loader/entries/a-6.12.57+deb13-amd64.conf
+| +++ /boot/efi/loader/entries/a-6.12.57+deb13-amd64.conf
+| @@ -1,2 +1,2 @@
+|  linux /vmlinuz-6
+| -options    root=x memmap=128M!1G
+| +options    root=x
 | --- /etc/kernel/cmdline.pkram
 | +++ /dev/null
 | @@ -1 +0,0 @@
 | -memmap=128M!1G
 | $ update-grub
-| $ kernel-install add 6.12.57+deb13-amd64 m/boot/vmlinuz-6.12.57+deb13-amd64
 ! pkram: done; it counts from the next boot on
 $ mv $efi sys; apply 64M; mv sys $efi; touch m/fail
 ! pkram: warning: cannot tell which kernel the boot loader starts by default, and whether memmap=64M!1G is on its line: look before you boot it

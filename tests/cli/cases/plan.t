@@ -7,28 +7,28 @@ $ on laptop-uefi 4G
 | Word       memmap=4G!4G
 | Cost       64.0 MiB of ordinary memory for its page structures
 | Left       11.6 GiB of 15.7 GiB for the system
-| Set it     the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install
+| Set it     the same with --apply, or by hand: options of the boot entries, and /etc/kernel/cmdline
 | Then       reboot; pkram init pmem:/dev/pmemN
 $ on laptop-uefi 4G --kind devdax
 | Region     4.0 GiB from 0x100000000 on (4.0 GiB), memory node 0
 | Word       memmap=4G!4G
 | Cost       16.0 MiB of ordinary memory for its page structures
 | Left       11.7 GiB of 15.7 GiB for the system
-| Set it     the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install
+| Set it     the same with --apply, or by hand: options of the boot entries, and /etc/kernel/cmdline
 | Then       reboot; pkram region convert /dev/pmemN --to devdax; pkram init
 $ on laptop-uefi 6G --kind soft-reserved
 | Region     6.0 GiB from 0x180000000 on (6.0 GiB), memory node 0
 | Word       memmap=6G%6G-1+0xefffffff
 | Cost       24.0 MiB of ordinary memory for its page structures
 | Left       9.7 GiB of 15.7 GiB for the system
-| Set it     the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install
+| Set it     the same with --apply, or by hand: options of the boot entries, and /etc/kernel/cmdline
 | Then       blacklist kmem; reboot; pkram init devdax:/dev/daxX.Y
 $ on laptop-uefi 14G
 | Region     13.5 GiB from 0x100000000 on (4.0 GiB), memory node 0
 | Word       memmap=13792M!4G
 | Cost       215.5 MiB of ordinary memory for its page structures
 | Left       2.0 GiB of 15.7 GiB for the system
-| Set it     the same with --apply, or by hand: /etc/kernel/cmdline, kernel-install
+| Set it     the same with --apply, or by hand: options of the boot entries, and /etc/kernel/cmdline
 | Then       reboot; pkram init pmem:/dev/pmemN
 ! pkram: warning: 3961 MiB are in use now, more than the 2081 MiB that would be left
 ! pkram: no usable range of the firmware's map is that large: the largest that fits is 13792 MiB
