@@ -64,6 +64,20 @@ int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 	return grub ? boot_grub_default(ctx, &all, ret) : -ENODATA;
 }
 
+static bool grub_shows(struct pkram_ctx *ctx, const struct boot_entries *all, bool systemd)
+{
+	return !systemd && all->n && machine_exists(ctx, "/boot/grub2/grub.cfg");
+}
+
+bool kexec_boot_grub_entries(struct pkram_ctx *ctx)
+{
+	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
+	bool systemd;
+
+	return read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd) == 0 &&
+	       grub_shows(ctx, &all, systemd) && machine_exists(ctx, "/etc/default/grub");
+}
+
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
@@ -73,8 +87,7 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 	r = read_entries(ctx, grub, &all, &systemd);
 	if (r < 0)
 		return r;
-	/* Also where GRUB shows boot entries. */
-	if (systemd || (all.n && machine_exists(ctx, "/boot/grub2/grub.cfg")))
+	if (systemd || grub_shows(ctx, &all, systemd))
 		*ret = KEXEC_LOADER_ENTRIES;
 	else
 		*ret = grub ? KEXEC_LOADER_GRUB : KEXEC_LOADER_UNKNOWN;

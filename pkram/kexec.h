@@ -254,6 +254,11 @@ enum kexec_loader {
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret);
 /* Whether it has files of its own here; it need not be what starts the machine. */
 bool kexec_boot_has_grub(struct pkram_ctx *ctx);
+/*
+ * Whether it shows boot entries here, and has settings: to make grub.cfg or an entry anew may make
+ * the command lines of entries, and of kernels to come, of these.
+ */
+bool kexec_boot_grub_entries(struct pkram_ctx *ctx);
 /* Calls fn for the file of each boot entry, in the order of a menu, until that is not 0. */
 int kexec_boot_entry_files(struct pkram_ctx *ctx, int (*fn)(void *arg, const char *path),
 			   void *arg);

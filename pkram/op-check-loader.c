@@ -50,9 +50,11 @@ static int warn_unknown(struct check *c, const char *what)
 	return 0;
 }
 
-/* What makes grub.cfg anew should know of the words, too. */
-static int check_settings(struct check *c, struct pkram_ctx *quiet, const char *line)
+/* What makes grub.cfg, or a boot entry, anew should know of the words, too. */
+static int check_settings(struct check *c, struct pkram_ctx *quiet, enum kexec_loader loader,
+			  const char *line)
 {
+	bool entries = loader == KEXEC_LOADER_ENTRIES;
 	static const char *const remedies[] = {
 		"add it to GRUB_CMDLINE_LINUX in /etc/default/grub",
 		"add it to GRUB_CMDLINE_LINUX=\"...\" in /etc/default/grub with \\\\\\$ for $",
@@ -61,21 +63,24 @@ static int check_settings(struct check *c, struct pkram_ctx *quiet, const char *
 	struct kexec_word w;
 	int r;
 
-	if (!machine_exists(c->ctx, "/etc/default/grub"))
+	if (entries ? !kexec_boot_grub_entries(quiet) :
+		      !machine_exists(c->ctx, "/etc/default/grub"))
 		return 0;
 	r = kexec_grub_settings_line(quiet, &set);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0 && r != -ENODATA)
-		return warn_unknown(c, "the next update-grub makes: /etc/default/grub, or a file "
-				       "beside it, cannot be read");
+		return warn_unknown(c, "is made of /etc/default/grub next: that, or a file beside "
+				       "it, cannot be read");
 	while (kexec_param_next(&line, &w))
 		if (kexec_word_named(&w, "memmap") &&
 		    !kexec_line_find(set ? set : "", w.raw, w.raw_len, NULL))
 			ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING,
 				       memchr(w.raw, '$', w.raw_len) ? remedies[1] : remedies[0],
-				       "%.*s stands in grub.cfg, and not in /etc/default/grub: the "
-				       "next update-grub drops it", (int)w.raw_len, w.raw);
+				       "%.*s stands in %s, and not in /etc/default/grub: the next "
+				       "%s drops it", (int)w.raw_len, w.raw,
+				       entries ? "the boot entry" : "grub.cfg",
+				       entries ? "grub2-mkconfig" : "update-grub");
 	return 0;
 }
 
@@ -115,8 +120,8 @@ static int check_loader(struct check *c, struct pkram_ctx *quiet)
 		return r;
 	r = check_line(c, quiet, line, "the boot loader");
 	bad |= r;
-	if (r == 0 && loader == KEXEC_LOADER_GRUB)
-		r = check_settings(c, quiet, line);
+	if (r == 0)
+		r = check_settings(c, quiet, loader, line);
 	if (r >= 0 && loader == KEXEC_LOADER_ENTRIES) {
 		r = check_install(c, quiet);
 		bad |= r;

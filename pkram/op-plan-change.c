@@ -60,10 +60,11 @@ static int prepare_add(struct pkram_plan_change *c, const struct pkram_plan *pla
 	c->word = strdup(plan->plan.word);
 	if (!c->word)
 		return -ENOMEM;
-	if (!grub)
-		return op_plan_entry_add(c, &plan->plan);
-	r = op_plan_grub_add(c, &plan->plan);
-	return r == 0 ? op_plan_commands(c) : r;
+	/* Before what is made of its settings, which counts as long as it is newer. */
+	r = grub || kexec_boot_grub_entries(c->ctx) ? op_plan_grub_add(c, &plan->plan) : 0;
+	if (r == 0)
+		r = grub ? op_plan_commands(c) : op_plan_entry_add(c, &plan->plan);
+	return r;
 }
 
 /* Of whatever boot loader: it may be another one now than when they were added. */

@@ -82,8 +82,8 @@ int op_plan_commands(struct pkram_plan_change *c)
 	bool needed = c->loader == KEXEC_LOADER_GRUB;
 	int r;
 
-	/* Where it was used before, it may be gone, or half of it. */
-	if (!needed && !kexec_boot_has_grub(c->ctx))
+	/* Where it was used before, it may be gone, or half of it; entries are edited. */
+	if (!needed && (!kexec_boot_has_grub(c->ctx) || kexec_boot_grub_entries(c->ctx)))
 		return 0;
 	r = grub_commands(c, needed);
 	return needed || r == -ENOMEM ? r : 0;

@@ -98,18 +98,30 @@ static int variable_of(struct pkram_ctx *ctx, const struct kexec_plan *p, const 
 	return -EUCLEAN;
 }
 
+/* Of a machine that starts boot entries, too, whose words may differ from these. */
+static int has_word(struct pkram_ctx *ctx, const char *word)
+{
+	const char *v;
+	int r = kexec_grub_variable(ctx, word, &v);
+
+	return r == 0 ? 1 : r == -ENODATA ? 0 : r;
+}
+
 int op_plan_grub_add(struct pkram_plan_change *c, const struct kexec_plan *p)
 {
 	_cleanup_free_ char *line = NULL, *note = op_plan_note(p);
 	const char *old, *v;
 	struct op_plan_file *f;
 	bool open, no_dir;
-	int r = note ? op_plan_open(c, op_plan_grub_file(c->ctx), &f) : -ENOMEM;
+	int r = note ? has_word(c->ctx, p->word) : -ENOMEM;
 
-	if (r == 0)
-		r = variable_of(c->ctx, p, &v);
+	if (r != 0)
+		return MIN(r, 0);
+	r = variable_of(c->ctx, p, &v);
 	if (r == 0)
 		r = line_of(v, p->extends, p->word, &line);
+	if (r == 0)
+		r = op_plan_open(c, op_plan_grub_file(c->ctx), &f);
 	if (r < 0)
 		return r;
 	old = f->old ? f->old : "";

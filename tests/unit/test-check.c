@@ -865,7 +865,17 @@ static void test_cold_boot(void **state)
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "cannot tell which", NULL);
+	sysroot_text(s, entry, "linux /vmlinuz-6.12.0\noptions memmap=1G!4G\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
+	/* It makes entries of its settings, too, and kernel-install has it do that. */
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX=quiet\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING,
+	      "memmap=1G!4G stands in the boot entry, and not in /etc/default/grub: the next "
+	      "grub2-mkconfig drops it", "add it to GRUB_CMDLINE_LINUX");
+	sysroot_text(s, "/etc/default/grub", "GRUB_CMDLINE_LINUX='quiet memmap=1G!4G'\n");
+	finds(region, NULL, "cold-boot", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_remove(s, "/boot/grub2/grub.cfg");
+	sysroot_remove(s, "/etc/default/grub");
 	sysroot_text(s, "/etc/kernel/cmdline", "root=/dev/vda1\n");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "of kernels to come", NULL);
 	sysroot_text(s, "/etc/kernel/cmdline", "# memmap=1G!4G\nroot=/dev/vda1\n");

@@ -444,14 +444,18 @@ static void test_loader(void **state)
 	sysroot_text(s, "/boot/loader/entries/a.conf",
 		     "linux /vmlinuz\noptions root=x ro\noptions memmap=1G!4G\n");
 	expect_loader(s, KEXEC_LOADER_GRUB);
+	assert_false(kexec_boot_grub_entries(s->ctx));
 	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
 	expect_loader(s, KEXEC_LOADER_ENTRIES);
+	assert_true(kexec_boot_grub_entries(s->ctx));
 	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "memmap=1G!4G"));
 	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "ro"));
 	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "memmap=1G!8G"));
 	sysroot_remove(s, "/boot/grub2/grub.cfg");
 	put_efivar(s, "LoaderInfo", "systemd-boot 252");
 	expect_loader(s, KEXEC_LOADER_ENTRIES);
+	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
+	assert_false(kexec_boot_grub_entries(s->ctx));
 }
 
 int main(void)

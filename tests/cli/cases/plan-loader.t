@@ -341,6 +341,112 @@ $ rm m/etc/default/grub.d/99.cfg; printf 'a\0b' >m/etc/default/grub; apply 1G
 ! pkram: /etc/default/grub: not a file of text
 [1]
 
+GRUB that shows boot entries, as Fedora has it: its settings have the word, too, for it makes entries of them; the one
+that it saves as the default stays.
+
+$ rm -rf m before; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/small-*/. m; rm -r m/etc/default/*; mkdir -p m/bin m/boot/grub2 m/boot/loader/entries m/etc/kernel
+$ printf '#!/bin/sh\necho "$0 $*" >>ran\n' | tee m/bin/{kernel-install,grubby,update-grub} >m/bin/grub2-mkconfig; chmod +x m/bin/*
+$ echo root=x ro quiet | tee m/proc/cmdline >m/etc/kernel/cmdline; printf 'GRUB_DEFAULT=saved\nGRUB_CMDLINE_LINUX="quiet"\nGRUB_ENABLE_BLSCFG=true\n' >m/etc/default/grub
+$ echo blscfg >m/boot/grub2/grub.cfg; echo saved_entry=id-6.2-200.fc40 >m/boot/grub2/grubenv
+$ for v in 0-rescue 6.1-200.fc40 6.2-200.fc40; do printf 'version %s\nlinux /vmlinuz-%s\noptions root=x ro quiet\n' $v $v >m/boot/loader/entries/id-$v.conf; touch m/boot/vmlinuz-$v; done
+$ cp -r m before; pkram plan --sysroot m --apply --yes 256M
+| Region     256.0 MiB from 0x40000000 on (1.0 GiB), memory node 0
+| Word       memmap=256M!1G
+| Cost       4.0 MiB of ordinary memory for its page structures
+| Left       1.7 GiB of 2.0 GiB for the system
+| Then       reboot; pkram init pmem:/dev/pmemN
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1,3 +1,5 @@
+|  GRUB_DEFAULT=saved
+|  GRUB_CMDLINE_LINUX="quiet"
+|  GRUB_ENABLE_BLSCFG=true
+| +# pkram plan: memmap=256M!1G
+| +GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| --- /dev/null
+| +++ /etc/kernel/cmdline.pkram
+| @@ -0,0 +1 @@
+| +memmap=256M!1G
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=x ro quiet
+| +root=x ro quiet memmap=256M!1G
+| --- /boot/loader/entries/id-6.2-200.fc40.conf
+| +++ /boot/loader/entries/id-6.2-200.fc40.conf
+| @@ -1,3 +1,3 @@
+|  version 6.2-200.fc40
+|  linux /vmlinuz-6.2-200.fc40
+| -options root=x ro quiet
+| +options root=x ro quiet memmap=256M!1G
+| --- /boot/loader/entries/id-6.1-200.fc40.conf
+| +++ /boot/loader/entries/id-6.1-200.fc40.conf
+| @@ -1,3 +1,3 @@
+|  version 6.1-200.fc40
+|  linux /vmlinuz-6.1-200.fc40
+| -options root=x ro quiet
+| +options root=x ro quiet memmap=256M!1G
+| --- /boot/loader/entries/id-0-rescue.conf
+| +++ /boot/loader/entries/id-0-rescue.conf
+| @@ -1,3 +1,3 @@
+|  version 0-rescue
+|  linux /vmlinuz-0-rescue
+| -options root=x ro quiet
+| +options root=x ro quiet memmap=256M!1G
+! pkram: done; it counts from the next boot on
+$ [ m/etc/kernel/cmdline -nt m/etc/default/grub ]; cat m/boot/grub2/grubenv; [ ! -e ran ]
+| saved_entry=id-6.2-200.fc40
+$ remove; [ m/etc/kernel/cmdline -nt m/etc/default/grub ]; [ ! -e ran ]; changed
+| --- /etc/default/grub
+| +++ /etc/default/grub
+| @@ -1,5 +1,3 @@
+|  GRUB_DEFAULT=saved
+|  GRUB_CMDLINE_LINUX="quiet"
+|  GRUB_ENABLE_BLSCFG=true
+| -# pkram plan: memmap=256M!1G
+| -GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX memmap=256M!1G"
+| --- /etc/kernel/cmdline
+| +++ /etc/kernel/cmdline
+| @@ -1 +1 @@
+| -root=x ro quiet memmap=256M!1G
+| +root=x ro quiet
+| --- /boot/loader/entries/id-6.2-200.fc40.conf
+| +++ /boot/loader/entries/id-6.2-200.fc40.conf
+| @@ -1,3 +1,3 @@
+|  version 6.2-200.fc40
+|  linux /vmlinuz-6.2-200.fc40
+| -options root=x ro quiet memmap=256M!1G
+| +options root=x ro quiet
+| --- /boot/loader/entries/id-6.1-200.fc40.conf
+| +++ /boot/loader/entries/id-6.1-200.fc40.conf
+| @@ -1,3 +1,3 @@
+|  version 6.1-200.fc40
+|  linux /vmlinuz-6.1-200.fc40
+| -options root=x ro quiet memmap=256M!1G
+| +options root=x ro quiet
+| --- /boot/loader/entries/id-0-rescue.conf
+| +++ /boot/loader/entries/id-0-rescue.conf
+| @@ -1,3 +1,3 @@
+|  version 0-rescue
+|  linux /vmlinuz-0-rescue
+| -options root=x ro quiet memmap=256M!1G
+| +options root=x ro quiet
+| --- /etc/kernel/cmdline.pkram
+| +++ /dev/null
+| @@ -1 +0,0 @@
+| -memmap=256M!1G
+! pkram: done; it counts from the next boot on
+
+A word that these have already; one to be made longer that they do not have.
+
+$ sed -i 's/quiet/& memmap=256M!1G/' m/etc/default/grub; apply 256M; grep LINUX m/etc/default/grub; remove -q >out
+| GRUB_CMDLINE_LINUX="quiet memmap=256M!1G"
+$ echo root=x memmap=1M\$1G memmap=1M\$1040M memmap=1M\$1056M memmap=1M!1072M | tee m/proc/cmdline >m/etc/kernel/cmdline
+$ sed -i 's/^options.*/options root=x memmap=1M!1072M/' m/boot/loader/entries/*; cp m/boot/loader/entries/* before/boot/loader/entries
+$ cp m/etc/default/grub before/etc/default; cp m/etc/kernel/cmdline before/etc/kernel; cp m/proc/cmdline before/proc; apply 256M; changed
+! pkram: warning: with more than four ranges in memmap= the kernel places itself at random (KASLR) no more
+! pkram: memmap=1M!1072M is on the command line and must become memmap=1M!1072M,256M!1152M, but GRUB's settings do not have it in that form: change it by hand
+
 Words that run and are not set are kept clear of, and cannot be made longer; set ones can.
 
 $ rm -rf m; mkdir m; cp -r $CLI_SOURCE/tests/sysroot/small-*/. m
