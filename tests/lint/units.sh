@@ -43,6 +43,14 @@ for name in memcached -a a--b a- a.b 'srv-my\x2dcache' at@x 'a\b' 'a\x2'; do
   fi
   rm etc/pkram.d/"$name".conf
 done
+
+# As systemd 254 has it. Debug output shows what of that holds.
+mkdir -p units/kexec.target.d && cp "$dir/50-pkram.conf" units/kexec.target.d/ || exit 2
+printf '[Unit]\nDefaultDependencies=no\nJobTimeoutSec=30min\nJobTimeoutAction=kexec-force\n' >units/kexec.target
+SYSTEMD_UNIT_PATH="$work/units:" SYSTEMD_LOG_LEVEL=debug systemd-analyze --man=no verify kexec.target >said 2>&1
+grep -q 'Unit kexec.target:' said || fault "systemd-analyze does not show kexec.target"
+grep -E 'Job.*Timeout:|50-pkram.conf:' said && fault "kexec.target has a time limit"
+
 # What is no escape of systemd's is refused, and nothing else.
 [[ $taken == ' memcached -a a--b a- a.b srv-my\x2dcache at@x' ]] || fault "taken were:$taken"
 exit "$bad"
