@@ -17,8 +17,8 @@ static void warn_lost(struct check *c, const struct kexec_keep *keep, const char
 	}
 	kexec_memmap_word(&m, word);
 	snprintf(remedy, sizeof(remedy),
-		 "set %s in the boot loader (/etc/default/grub and update-grub, or "
-		 "/etc/kernel/cmdline and kernel-install)", word);
+		 "set %s in the boot loader (/etc/default/grub and update-grub, or the options of "
+		 "boot entries and /etc/kernel/cmdline)", word);
 	ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, remedy,
 		       "%s: %s does not reserve its memory: what is there is lost with the next "
 		       "start by it", keep->what, where);

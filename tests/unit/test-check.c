@@ -831,7 +831,8 @@ static void test_cold_boot(void **state)
 	put_grub(s, "quiet");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING,
 	      "pmem:/dev/pmem0: the boot loader does not reserve its memory",
-	      "set memmap=1G!4G in the boot loader");
+	      "set memmap=1G!4G in the boot loader (/etc/default/grub and update-grub, or the "
+	      "options of boot entries and /etc/kernel/cmdline)");
 	put_grub(s, "memmap=512M!4G");
 	finds(region, NULL, "cold-boot", PKRAM_CHECK_WARNING, "does not reserve", NULL);
 	/* Any spelling, quoted and escaped as GRUB has it. */

@@ -135,9 +135,9 @@ $ checks --kernel /boot/vmlinuz-6.12.57+deb13-amd64 --append 'memmap=2G!8G' | gr
 | pkram: the jump is safe; 1 check warns
 | CHECK        RESULT  REASON
 | cold-boot    warning pmem:/dev/pmem0: the boot loader does not reserve its memory: what is there is lost with the next start by it
-|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or /etc/kernel/cmdline and kernel-install)
+|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or the options of boot entries and /etc/kernel/cmdline)
 |              warning pmem:/dev/pmem0: /etc/kernel/cmdline, of kernels to come, does not reserve its memory: what is there is lost with the next start by it
-|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or /etc/kernel/cmdline and kernel-install)
+|                        -> set memmap=2G!8G in the boot loader (/etc/default/grub and update-grub, or the options of boot entries and /etc/kernel/cmdline)
 | exit 0
 
 What is no kernel, and no initrd: found before anything waits for it.
