@@ -69,7 +69,7 @@ static int grub_first(struct pkram_ctx *ctx, struct boot_entries *all, struct ke
 {
 	_cleanup_free_ char *top = NULL;
 
-	if (all->n && machine_exists(ctx, "/boot/grub2/grub.cfg"))
+	if (all->n)
 		return boot_take_entry(ctx, &all->v[0], ret);
 	top = kexec_grub_setting(ctx, "GRUB_TOP_LEVEL");
 	if (!top || !*top || !machine_exists(ctx, top))

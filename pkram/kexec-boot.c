@@ -38,13 +38,30 @@ bool kexec_boot_has_grub(struct pkram_ctx *ctx)
 	       machine_exists(ctx, "/boot/grub2/grub.cfg");
 }
 
+/* By a command of grub.cfg, which is not there where grub2-mkconfig makes a menu itself. */
+static bool grub_shows_entries(struct pkram_ctx *ctx)
+{
+	static const char command[] = "blscfg";
+	_cleanup_free_ char *config = NULL;
+
+	if (machine_read(ctx, "/boot/grub2/grub.cfg", &config, NULL) < 0)
+		return false;
+	for (const char *l = config; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
+		l += strspn(l, " \t");
+		if (strcspn(l, " \t\n") == strlen(command) &&
+		    memcmp(l, command, strlen(command)) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Which entries the machine's loader shows; `grub`: where nothing else tells, it is GRUB. */
 static int read_entries(struct pkram_ctx *ctx, bool grub, struct boot_entries *ret,
 			bool *ret_systemd)
 {
 	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
 	bool systemd = loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub;
-	int r = boot_entries_read(ctx, systemd, ret);
+	int r = systemd || grub_shows_entries(ctx) ? boot_entries_read(ctx, systemd, ret) : 0;
 
 	*ret_systemd = systemd && (loader || ret->n);
 	return r;
@@ -64,18 +81,13 @@ int kexec_boot_default(struct pkram_ctx *ctx, struct kexec_kernel *ret)
 	return grub ? boot_grub_default(ctx, &all, ret) : -ENODATA;
 }
 
-static bool grub_shows(struct pkram_ctx *ctx, const struct boot_entries *all, bool systemd)
-{
-	return !systemd && all->n && machine_exists(ctx, "/boot/grub2/grub.cfg");
-}
-
 bool kexec_boot_grub_entries(struct pkram_ctx *ctx)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
 	bool systemd;
 
 	return read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd) == 0 &&
-	       grub_shows(ctx, &all, systemd) && machine_exists(ctx, "/etc/default/grub");
+	       !systemd && all.n && machine_exists(ctx, "/etc/default/grub");
 }
 
 int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
@@ -87,7 +99,7 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 	r = read_entries(ctx, grub, &all, &systemd);
 	if (r < 0)
 		return r;
-	if (systemd || grub_shows(ctx, &all, systemd))
+	if (systemd || all.n)
 		*ret = KEXEC_LOADER_ENTRIES;
 	else
 		*ret = grub ? KEXEC_LOADER_GRUB : KEXEC_LOADER_UNKNOWN;

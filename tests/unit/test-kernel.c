@@ -356,7 +356,7 @@ static void test_unified(void **state)
 	put_unified(s, "/efi/EFI/Linux/x+3-1.efi", "", "");
 	expect(s, NULL, NULL, "/efi/EFI/Linux/x+3-1.efi", NULL, "1.efi");
 	/* GRUB does not show them. */
-	sysroot_text(s, "/boot/grub2/grub.cfg", "");
+	sysroot_text(s, "/boot/grub2/grub.cfg", "\tblscfg\n");
 	sysroot_text(s, "/etc/default/grub", "GRUB_DEFAULT=saved\n");
 	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
 	/* One that ends too early, or says that it holds what it does not. */
@@ -388,7 +388,7 @@ static void test_program_entries(void **state)
 	sysroot_text(s, "/efi/loader/loader.conf", "default shell.conf\n");
 	expect(s, NULL, NULL, "/efi/shellx64.efi", NULL, "shellx64.efi");
 	/* GRUB shows entries with a kernel. */
-	sysroot_text(s, "/boot/grub2/grub.cfg", "");
+	sysroot_text(s, "/boot/grub2/grub.cfg", "\tblscfg\n");
 	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
 }
 
@@ -444,8 +444,10 @@ static void test_loader(void **state)
 	sysroot_text(s, "/boot/loader/entries/a.conf",
 		     "linux /vmlinuz\noptions root=x ro\noptions memmap=1G!4G\n");
 	expect_loader(s, KEXEC_LOADER_GRUB);
+	sysroot_text(s, "/boot/grub2/grub.cfg", "# blscfg\ninsmod blscfg\n");
+	expect_loader(s, KEXEC_LOADER_GRUB);
 	assert_false(kexec_boot_grub_entries(s->ctx));
-	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
+	sysroot_text(s, "/boot/grub2/grub.cfg", "insmod blscfg\nblscfg\n");
 	expect_loader(s, KEXEC_LOADER_ENTRIES);
 	assert_true(kexec_boot_grub_entries(s->ctx));
 	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "memmap=1G!4G"));
