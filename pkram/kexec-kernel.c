@@ -125,6 +125,25 @@ int kexec_kernel_versions(struct pkram_ctx *ctx, char ***ret)
 /* --- choosing --- */
 
 /*
+ * Whoever loads it again may be in another directory. No link is followed: by their names kernel
+ * and initrd find each other.
+ */
+static int take_path(struct pkram_ctx *ctx, const char *given, char **ret)
+{
+	_cleanup_free_ char *here = NULL;
+
+	if (*given != '/') {
+		here = getcwd(NULL, 0);
+		if (!here)
+			return log_error_errno(ctx, -errno, "%s: the current directory: %m", given);
+	}
+	if (asprintf(ret, "%s%s%s", here && here[1] ? here : "", here ? "/" : "", given) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+/*
  * The initrd beside a kernel, by the version in the kernel's name, else by the one in its header:
  * initrd.img-VERSION and the like in a directory ("/boot/").
  */
@@ -248,10 +267,8 @@ static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, enum kexec_i
 
 	if (initrd && !*initrd)
 		return 0;
-	if (initrd) {
-		k->initrd = strdup(initrd);
-		return k->initrd ? 0 : -ENOMEM;
-	}
+	if (initrd)
+		return take_path(ctx, initrd, &k->initrd);
 	if (k->initrd || kind == KEXEC_IMAGE_UNIFIED)
 		return 0;
 	r = matching_initrd(ctx, k->kernel, k->version, &k->initrd);
@@ -272,10 +289,8 @@ static int choose_kernel(struct pkram_ctx *ctx, const char *kernel, struct kexec
 {
 	int r;
 
-	if (kernel) {
-		k->kernel = strdup(kernel);
-		return k->kernel ? 0 : -ENOMEM;
-	}
+	if (kernel)
+		return take_path(ctx, kernel, &k->kernel);
 	r = kexec_boot_default(ctx, k);
 	return r == -ENODATA || r == -ENXIO ? kexec_kernel_newest(ctx, &k->kernel) : r;
 }

@@ -226,7 +226,7 @@ int kexec_plan_line(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 /* --- which kernel (kexec-kernel.c) --- */
 
 struct kexec_kernel {
-	char *kernel, *initrd;	/* paths; initrd NULL where there is none */
+	char *kernel, *initrd;	/* absolute; initrd NULL where there is none */
 	char *version;		/* of the kernel, from its header or name */
 	char *options;		/* of the boot entry that names it; NULL: no entry does */
 };

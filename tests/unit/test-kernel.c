@@ -159,6 +159,26 @@ static void test_named(void **state)
 	assert_null(k.kernel);
 }
 
+/* From the directory that the caller is in, as it is there; by a link's own name. */
+static void test_relative(void **state)
+{
+	struct sysroot *s = *state;
+	_cleanup_close_ int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *link = sysroot_path(s, "/dev/shm/vmlinuz-6.8");
+
+	sysroot_kernel(s, "/dev/shm/k", "6.7");
+	sysroot_text(s, "/dev/shm/i", "x");
+	sysroot_text(s, "/dev/shm/initrd.img-6.8", "x");
+	assert_int_equal(symlink("k", link), 0);
+	assert_int_equal(chdir("/dev/shm"), 0);
+	expect(s, "k", "i", "/dev/shm/k", "/dev/shm/i", "6.7");
+	expect(s, "./vmlinuz-6.8", NULL, "/dev/shm/./vmlinuz-6.8", "/dev/shm/./initrd.img-6.8",
+	       "6.7");
+	assert_int_equal(chdir("/"), 0);
+	expect(s, "dev/shm/k", "dev/shm/i", "/dev/shm/k", "/dev/shm/i", "6.7");
+	assert_int_equal(fchdir(here), 0);
+}
+
 static void test_headers(void **state)
 {
 	struct sysroot *s = *state;
@@ -468,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_plain_vmlinuz, sysroot_setup,
 						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_named, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_relative, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_headers, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_systemd_boot, sysroot_setup, sysroot_teardown),

@@ -328,6 +328,33 @@ static void test_jump_later(void **state)
 	pkram_region_close(region);
 }
 
+/* What was named from one directory is loaded again from another one. */
+static void test_arm_elsewhere(void **state)
+{
+	const struct pkram_stage_options opts = { .struct_size = sizeof(opts),
+						  .kernel = "vmlinuz-6.12.0",
+						  .initrd = "initrd.img-6.12.0" };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_close_ int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *calls = NULL, *want = NULL;
+
+	assert_int_equal(chdir("/dev/shm"), 0);
+	sysroot_kernel(s, "/dev/shm/vmlinuz-6.12.0", "6.12.0");
+	sysroot_initrd(s, "/dev/shm/initrd.img-6.12.0");
+	assert_int_equal(pkram_stage(region, &opts), 0);
+	pkram_region_close(region);
+	sysroot_remove(s, "/calls");
+	assert_int_equal(chdir("/"), 0);
+	region = open_region(s);
+	assert_int_equal(pkram_arm(region, NULL), 0);
+	assert_int_equal(machine_read(s->ctx, "/calls", &calls, NULL), 0);
+	assert_true(asprintf(&want, "-l\n%s/dev/shm/vmlinuz-6.12.0\n", s->dir) > 0);
+	assert_non_null(strstr(calls, want));
+	assert_int_equal(fchdir(here), 0);
+	pkram_region_close(region);
+}
+
 /* The service arms, once all others have stopped. */
 static void test_arm(void **state)
 {
@@ -588,7 +615,8 @@ int main(void)
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
 		STAGE_TEST(test_not_unloaded),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
-		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later), STAGE_TEST(test_arm),
+		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later),
+		STAGE_TEST(test_arm_elsewhere), STAGE_TEST(test_arm),
 		STAGE_TEST(test_saved_later), STAGE_TEST(test_arrival),
 		STAGE_TEST(test_other_container),
 		cmocka_unit_test(test_age),
