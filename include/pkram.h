@@ -722,6 +722,7 @@ int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
 /* --- the jump ------------------------------------------------------------------------------ */
 
 enum pkram_stage_flags {
+	PKRAM_STAGE_NO_SYSTEMD = 1 << 0,	/* for a jump with PKRAM_JUMP_NO_SYSTEMD */
 	PKRAM_STAGE_TRUST_TIMES = 1 << 1,	/* a source with old times has old bytes */
 	PKRAM_STAGE_VERIFY = 1 << 2,		/* read all that is saved, against its checksums */
 };

@@ -27,7 +27,7 @@ int kexec_program(struct pkram_ctx *ctx, char **ret)
 
 int kexec_possible(struct pkram_ctx *ctx)
 {
-	_cleanup_free_ char *program = NULL, *lockdown = NULL, *limit = NULL;
+	_cleanup_free_ char *program = NULL, *lockdown = NULL;
 	uint64_t disabled = 0;
 
 	if (!machine_exists(ctx, "/sys/kernel/kexec_loaded")) {
@@ -40,12 +40,6 @@ int kexec_possible(struct pkram_ctx *ctx)
 		pkram_log_refusal(ctx, "export what must survive, take it out of /etc/sysctl.d, "
 				  "and reboot by firmware",
 				  "kernel.kexec_load_disabled is set, and stays so in this boot");
-		return -EUCLEAN;
-	}
-	if (machine_read(ctx, "/proc/sys/kernel/kexec_load_limit_reboot", &limit, NULL) == 0 &&
-	    strcmp(limit, "0") == 0) {
-		pkram_log_refusal(ctx, "export what must survive, and reboot by firmware",
-				  "kernel.kexec_load_limit_reboot is used up in this boot");
 		return -EUCLEAN;
 	}
 	if (machine_read(ctx, "/sys/kernel/security/lockdown", &lockdown, NULL) == 0 &&

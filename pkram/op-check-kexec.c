@@ -5,6 +5,9 @@
 #include "jump.h"
 #include "op-check.h"
 
+#include <inttypes.h>
+
+#define SYSTEMD_DIR "/run/systemd/system"
 #define SYSTEMD_UNIT "systemd-kexec.service"
 
 /* --- kexec --- */
@@ -55,11 +58,44 @@ static int choose_method(struct check *c, const char *config)
 	return 0;
 }
 
+/* Whether pkram-kexec.service is going to load it once more, when the machine goes down. */
+static bool loads_later(struct check *c)
+{
+	return !(c->o->flags & PKRAM_STAGE_NO_SYSTEMD) &&
+	       machine_exists(c->ctx, SYSTEMD_DIR) && !kexec_queued(c->ctx);
+}
+
+/* Unloading counts like loading, and what is loaded goes before each load. */
+static int check_limit(struct check *c)
+{
+	unsigned int now = kexec_loaded(c->ctx) ? 2 : 1, later = 2;
+	uint64_t left;
+
+	/* No limit, -1, reads as more than any. */
+	if (machine_read_u64(c->ctx, "/proc/sys/kernel/kexec_load_limit_reboot", &left) < 0 ||
+	    left >= now + later)
+		return 0;
+	if (left < now) {
+		pkram_log_refusal(c->ctx, "export what must survive, and reboot by firmware",
+				  "kernel.kexec_load_limit_reboot is used up in this boot: %" PRIu64
+				  " left, and the jump takes %u", left, now);
+		return -EUCLEAN;
+	}
+	if (!loads_later(c))
+		return 0;
+	pkram_log_refusal(c->ctx, "use 'pkram kexec --no-systemd' once services are stopped",
+			  "kernel.kexec_load_limit_reboot does not last until the jump is armed: %"
+			  PRIu64 " left, and %u needed", left, now + later);
+	return -EUCLEAN;
+}
+
 int check_kexec(struct check *c)
 {
 	_cleanup_free_ char *config = NULL;
 	int r = kexec_possible(c->ctx);
 
+	if (r == 0)
+		r = check_limit(c);
 	if (r < 0)
 		return r;
 	r = kexec_config_running(c->ctx, &config);
@@ -167,8 +203,9 @@ int check_systemd(struct check *c)
 	_cleanup_free_ char *program = NULL;
 	bool masked;
 
-	if (!machine_exists(c->ctx, "/run/systemd/system")) {
-		check_note(c, "does not run: the jump is 'kexec -e'");
+	if (c->o->flags & PKRAM_STAGE_NO_SYSTEMD || !machine_exists(c->ctx, SYSTEMD_DIR)) {
+		check_note(c, "%s: the jump is 'kexec -e'",
+			   c->o->flags & PKRAM_STAGE_NO_SYSTEMD ? "not asked" : "does not run");
 		return 0;
 	}
 	program = kexec_find_program("systemctl");

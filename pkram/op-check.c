@@ -314,7 +314,8 @@ int check_stage_options(struct pkram_ctx *ctx, const struct pkram_stage_options 
 
 	if (k >= 0)
 		k = op_check_flags(ctx, "staging", o->flags,
-				   PKRAM_STAGE_TRUST_TIMES | PKRAM_STAGE_VERIFY);
+				   PKRAM_STAGE_NO_SYSTEMD | PKRAM_STAGE_TRUST_TIMES |
+				   PKRAM_STAGE_VERIFY);
 	if (k >= 0 && (unsigned int)o->method > PKRAM_STAGE_METHOD_LOAD)
 		k = log_error_errno(ctx, -EINVAL, "staging: no method %u", (unsigned int)o->method);
 	if (k >= 0 && o->append && o->command_line)

@@ -245,7 +245,8 @@ static struct pkram_stage_options options_again(const struct pkram_jump_options 
 		.struct_size = sizeof(struct pkram_stage_options),
 		.leave_behind = o->leave_behind, .n_leave_behind = o->n_leave_behind,
 		.saved_later = o->saved_later, .n_saved_later = o->n_saved_later,
-		.flags = o->flags & PKRAM_JUMP_TRUST_TIMES ? PKRAM_STAGE_TRUST_TIMES : 0,
+		.flags = (o->flags & PKRAM_JUMP_TRUST_TIMES ? PKRAM_STAGE_TRUST_TIMES : 0) |
+			 (o->flags & PKRAM_JUMP_NO_SYSTEMD ? PKRAM_STAGE_NO_SYSTEMD : 0),
 	};
 }
 

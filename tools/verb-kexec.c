@@ -112,7 +112,8 @@ static int prepare(struct cmd *cmd, struct pkram_region *region)
 	opt.jump.saved_later = opt.stage.saved_later;
 	opt.jump.n_saved_later = opt.stage.n_saved_later;
 	opt.stage.flags = (opt.trust_times ? PKRAM_STAGE_TRUST_TIMES : 0) |
-			  (opt.verify ? PKRAM_STAGE_VERIFY : 0);
+			  (opt.verify ? PKRAM_STAGE_VERIFY : 0) |
+			  (opt.jump.flags & PKRAM_JUMP_NO_SYSTEMD ? PKRAM_STAGE_NO_SYSTEMD : 0);
 	opt.jump.flags |= opt.trust_times ? PKRAM_JUMP_TRUST_TIMES : 0;
 	r = staged_already(region, &staged);
 	if (r < 0)

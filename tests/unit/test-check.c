@@ -622,14 +622,55 @@ static void test_kexec(void **state)
 	finds(region, &o, "kexec", PKRAM_CHECK_OK, "bounded", NULL);
 	sysroot_text(s, "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, "refuses kexec_load", "--method file");
-	sysroot_text(s, "/proc/sys/kernel/kexec_load_limit_reboot", "0\n");
-	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "kexec_load_limit_reboot", "reboot by");
 	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "1\n");
 	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "kexec_load_disabled", "/etc/sysctl.d");
 	sysroot_remove(s, "/sys/kernel/kexec_loaded");
 	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "without kexec", "CONFIG_KEXEC_FILE");
 	o.method = 7;
 	assert_int_equal(pkram_stage(region, &o), -EINVAL);
+	pkram_region_close(region);
+}
+
+/* How often the kernel still loads or unloads. */
+static void test_limit(void **state)
+{
+	static const char limit[] = "/proc/sys/kernel/kexec_load_limit_reboot";
+	static const char jumps[] = "is used up", arms[] = "does not last until";
+	struct pkram_stage_options o = { .struct_size = sizeof(o),
+					 .flags = PKRAM_STAGE_NO_SYSTEMD };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	struct pkram_check_list *list;
+
+	sysroot_text(s, limit, "0\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, jumps, "reboot by firmware");
+	sysroot_text(s, limit, "1\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/usr/lib/systemd/system/systemd-kexec.service", "[Unit]\n");
+	sysroot_text(s, "/run/systemd/system/x", "");
+	finds(region, &o, "kexec", PKRAM_CHECK_OK, NULL, NULL);
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, arms, "--no-systemd");
+	sysroot_text(s, limit, "2\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "2 left, and 3 needed", "--no-systemd");
+	assert_int_equal(pkram_stage(region, NULL), -EUCLEAN);
+	sysroot_called(s, "");
+	sysroot_text(s, limit, "3\n");
+	assert_int_equal(pkram_stage(region, NULL), 0);
+	pkram_region_close(region);
+	/* Another kernel is loaded; then that is the last time. */
+	region = open_region(s);
+	finds(region, NULL, "kexec", PKRAM_CHECK_FAILS, "3 left, and 4 needed", "--no-systemd");
+	sysroot_text(s, limit, "4\n");
+	finds(region, NULL, "kexec", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, limit, "1\n");
+	finds(region, &o, "kexec", PKRAM_CHECK_FAILS, jumps, "reboot by firmware");
+	sysroot_text(s, limit, "2\n");
+	sysroot_text(s, "/job", "17\n");
+	assert_int_equal(pkram_arm(region, NULL), 0);
+	sysroot_text(s, limit, "-1\n");
+	list = look(region, NULL);
+	expect(list, "kexec", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_check_list_free(list);
 	pkram_region_close(region);
 }
 
@@ -662,6 +703,7 @@ static void test_loaded(void **state)
 
 static void test_systemd(void **state)
 {
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
 	struct sysroot *s = *state;
 	struct pkram_region *region = open_region(s);
 
@@ -673,6 +715,8 @@ static void test_systemd(void **state)
 	finds(region, NULL, "systemd", PKRAM_CHECK_OK, "systemctl kexec", NULL);
 	put_link(s, "/etc/systemd/system/systemd-kexec.service", "/dev/null");
 	finds(region, NULL, "systemd", PKRAM_CHECK_WARNING, "is masked", "unmask");
+	o.flags = PKRAM_STAGE_NO_SYSTEMD;
+	finds(region, &o, "systemd", PKRAM_CHECK_OK, "not asked: the jump is 'kexec -e'", NULL);
 	pkram_region_close(region);
 }
 
@@ -913,6 +957,7 @@ int main(void)
 		CHECK_TEST(test_cancel),
 		CHECK_TEST(test_units),
 		CHECK_TEST(test_kexec),
+		CHECK_TEST(test_limit),
 		CHECK_TEST(test_signature),
 		CHECK_TEST(test_loaded),
 		CHECK_TEST(test_systemd),

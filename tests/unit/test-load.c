@@ -221,12 +221,8 @@ static void test_possible(void **state)
 	sysroot_text(s, "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n");
 	assert_int_equal(kexec_possible(s->ctx), 0);
 	assert_true(sysroot_logged(s, "signed kernel"));
-	sysroot_text(s, "/proc/sys/kernel/kexec_load_limit_reboot", "-1\n");
 	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "0\n");
 	assert_int_equal(kexec_possible(s->ctx), 0);
-	sysroot_text(s, "/proc/sys/kernel/kexec_load_limit_reboot", "0\n");
-	assert_int_equal(kexec_possible(s->ctx), -EUCLEAN);
-	assert_true(sysroot_logged(s, "kexec_load_limit_reboot"));
 	sysroot_text(s, "/proc/sys/kernel/kexec_load_disabled", "1\n");
 	assert_int_equal(kexec_possible(s->ctx), -EUCLEAN);
 	assert_true(sysroot_logged(s, "kexec_load_disabled"));
