@@ -45,8 +45,10 @@ static int refuse_image(struct check *c, const struct kexec_image *image)
 
 int check_kernel(struct check *c)
 {
-	int r = kexec_kernel_choose(c->ctx, c->o->kernel, c->o->initrd, &c->kernel);
+	int r = kexec_config_running(c->ctx, &c->running_config);
 
+	if (r == 0 || r == -ENODATA)
+		r = kexec_kernel_choose(c->ctx, c->o->kernel, c->o->initrd, &c->kernel);
 	if (r < 0)
 		return r;
 	r = kexec_image_read(c->ctx, c->kernel.kernel, &c->image);

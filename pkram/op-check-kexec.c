@@ -21,9 +21,9 @@ static bool is_locked_down(struct check *c)
 }
 
 /* Whether the running kernel is known to be built without the option. */
-static bool is_built_without(const char *config, const char *option)
+static bool is_built_without(const struct check *c, const char *option)
 {
-	return config && kexec_config_get(config, option) == 'n';
+	return c->running_config && kexec_config_get(c->running_config, option) == 'n';
 }
 
 static int refuse_method(struct check *c, const char *why)
@@ -33,9 +33,9 @@ static int refuse_method(struct check *c, const char *why)
 	return -EUCLEAN;
 }
 
-static int choose_method(struct check *c, const char *config)
+static int choose_method(struct check *c)
 {
-	bool no_file = is_built_without(config, "CONFIG_KEXEC_FILE");
+	bool no_file = is_built_without(c, "CONFIG_KEXEC_FILE");
 
 	switch (c->o->method) {
 	case PKRAM_STAGE_METHOD_AUTO:
@@ -46,7 +46,7 @@ static int choose_method(struct check *c, const char *config)
 		return no_file ? refuse_method(c, "kexec_file_load (CONFIG_KEXEC_FILE)") : 0;
 	case PKRAM_STAGE_METHOD_LOAD:
 		c->method = KEXEC_METHOD_LOAD;
-		if (is_built_without(config, "CONFIG_KEXEC"))
+		if (is_built_without(c, "CONFIG_KEXEC"))
 			return refuse_method(c, "kexec_load (CONFIG_KEXEC)");
 		break;
 	}
@@ -91,17 +91,12 @@ static int check_limit(struct check *c)
 
 int check_kexec(struct check *c)
 {
-	_cleanup_free_ char *config = NULL;
 	int r = kexec_possible(c->ctx);
 
 	if (r == 0)
 		r = check_limit(c);
-	if (r < 0)
-		return r;
-	r = kexec_config_running(c->ctx, &config);
-	if (r < 0 && r != -ENODATA)
-		return r;
-	r = choose_method(c, config);
+	if (r == 0)
+		r = choose_method(c);
 	if (r == 0)
 		check_note(c, "%s", c->method == KEXEC_METHOD_LOAD ?
 				  "by kexec_load, bounded to memory that is clear of all regions" :
@@ -114,12 +109,10 @@ int check_kexec(struct check *c)
 /* Why only signed kernels load; NULL: others do, too. */
 static const char *wants_signature(struct check *c)
 {
-	_cleanup_free_ char *config = NULL;
-
 	if (is_locked_down(c))
 		return "this kernel is locked down";
-	if (kexec_config_running(c->ctx, &config) == 0 &&
-	    kexec_config_get(config, "CONFIG_KEXEC_SIG_FORCE") == 'y')
+	if (c->running_config &&
+	    kexec_config_get(c->running_config, "CONFIG_KEXEC_SIG_FORCE") == 'y')
 		return "this kernel is built to enforce signatures (CONFIG_KEXEC_SIG_FORCE)";
 	return NULL;
 }

@@ -75,30 +75,50 @@ int check_region(struct check *c)
 
 /* --- reservation --- */
 
-/* AMD's encryption of memory, by a key that stays until the firmware's reset. */
-static bool encrypts(const char *line)
+/*
+ * AMD's encryption of memory, by a key that stays until the firmware's reset. A kernel that is not
+ * known is taken for one that does what its line says.
+ */
+static bool can_encrypt(const char *config)
 {
+	return !config || kexec_config_get(config, "CONFIG_AMD_MEM_ENCRYPT") == 'y';
+}
+
+static bool has_value(const struct kexec_word *w, const char *value)
+{
+	return w->value_len == strlen(value) && memcmp(w->value, value, w->value_len) == 0;
+}
+
+static bool encrypts(const char *line, const char *config)
+{
+	static const char option[] = "CONFIG_AMD_MEM_ENCRYPT_ACTIVE_BY_DEFAULT";
+	bool by_default = config && kexec_config_get(config, option) == 'y', on = by_default;
 	struct kexec_word w;
-	bool on = false;
 
 	while (kexec_param_next(&line, &w))
 		if (w.value && kexec_word_named(&w, "mem_encrypt"))
-			on = w.value_len == 2 && memcmp(w.value, "on", 2) == 0;
-	return on;
+			on = has_value(&w, "on") || (by_default && !has_value(&w, "off"));
+	return on && can_encrypt(config);
 }
 
 static int check_encryption(struct check *c)
 {
 	_cleanup_free_ char *running = NULL;
+	bool now, then = encrypts(c->read, c->config);
 	int k = machine_cmdline(c->ctx, &running);
 
-	if (k < 0 || encrypts(running) == encrypts(c->read))
+	if (k < 0)
 		return k;
-	pkram_log_refusal(c->ctx, "give the next command line the same mem_encrypt=",
-			  "mem_encrypt=on is on %s command line only: the next kernel would read "
-			  "the memory %s", encrypts(running) ? "the running" : "the next",
-			  encrypts(running) ? "without deciphering it" : "deciphered, which it is "
-			  "not to be");
+	now = encrypts(running, c->running_config);
+	if (now == then)
+		return 0;
+	pkram_log_refusal(c->ctx,
+			  then ? "pkram kexec --append mem_encrypt=off" :
+			  can_encrypt(c->config) ? "pkram kexec --append mem_encrypt=on" :
+			  "name one that is built with CONFIG_AMD_MEM_ENCRYPT with --kernel",
+			  "%s kernel alone enciphers memory (mem_encrypt=on, or its default): the "
+			  "next one would read the memory %s", now ? "this" : "the next",
+			  now ? "without deciphering it" : "deciphered, which it is not to be");
 	return -EUCLEAN;
 }
 

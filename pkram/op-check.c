@@ -300,6 +300,7 @@ void check_done(struct check *c)
 	free(c->keep);
 	kexec_kernel_done(&c->kernel);
 	free(c->config);
+	free(c->running_config);
 	kexec_initrd_done(&c->initrd);
 	free(c->line);
 	free(c->read);

@@ -25,6 +25,7 @@ struct check {
 	struct kexec_kernel kernel;
 	struct kexec_image image;
 	char *config;		/* of the next kernel; NULL: not to be had */
+	char *running_config;	/* of this one, likewise */
 	struct kexec_initrd initrd;
 	bool have_initrd;	/* it could be looked into */
 	enum kexec_method method;	/* by what is known so far */

@@ -305,16 +305,57 @@ static void test_memory(void **state)
 	finds(region, &o, "other-memory", PKRAM_CHECK_WARNING, "ramoops.mem_size=65536", NULL);
 	o.command_line = "ro memmap=64K$0x18690000 memmap=1G!4G ramoops.mem_size=65536";
 	finds(region, &o, "other-memory", PKRAM_CHECK_OK, NULL, NULL);
-	/* What is written in one way is not read in the other. */
-	o.command_line = "ro memmap=1G!4G mem_encrypt=off mem_encrypt=on";
-	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "on the next command line only",
-	      "same mem_encrypt=");
-	o.command_line = "ro memmap=1G!4G mem_encrypt=on mem_encrypt=off";
-	finds(region, &o, "reservation", PKRAM_CHECK_OK, NULL, NULL);
-	put_boot(s, BOOT_A, "ro memmap=1G!4G mem_encrypt=on", "176");
-	finds(region, &o, "reservation", PKRAM_CHECK_FAILS, "on the running command line only",
-	      "same mem_encrypt=");
-	finds(region, NULL, "reservation", PKRAM_CHECK_OK, NULL, NULL);
+	pkram_region_close(region);
+}
+
+/* What is written in one way is not read in the other. */
+static void test_encryption(void **state)
+{
+	static const char able[] = "CONFIG_AMD_MEM_ENCRYPT=y\n";
+	static const char always[] = "CONFIG_AMD_MEM_ENCRYPT=y\n"
+				     "CONFIG_AMD_MEM_ENCRYPT_ACTIVE_BY_DEFAULT=y\n";
+	static const char unable[] = "CONFIG_X=y\n", this[] = "this kernel alone enciphers";
+	static const char next[] = "the next kernel alone enciphers";
+	static const struct {
+		const char *running, *config, *line, *next_config;
+		const char *reason, *remedy;	/* NULL: both kernels do the same */
+	} cases[] = {
+		{ "", able, "", able, NULL, NULL },
+		{ "", able, "mem_encrypt=off mem_encrypt=on", able, next, "=off" },
+		{ "", able, "mem_encrypt=on mem_encrypt=off", able, NULL, NULL },
+		{ "mem_encrypt=on", able, "mem_encrypt=off", able, this, "=on" },
+		{ "mem_encrypt=on", able, "mem_encrypt=on", able, NULL, NULL },
+		/* Not known: as the line says. */
+		{ "mem_encrypt=on", NULL, "mem_encrypt=on", NULL, NULL, NULL },
+		{ "mem_encrypt=on", NULL, "", NULL, this, "=on" },
+		{ "", NULL, "mem_encrypt=on", able, next, "=off" },
+		/* Without a word, and with one that means nothing to the kernel. */
+		{ "mem_encrypt=on", able, "mem_encrypt=on", unable, this, "--kernel" },
+		{ "", always, "", able, this, "=on" },
+		{ "", always, "", unable, this, "--kernel" },
+		{ "", able, "", always, next, "=off" },
+		{ "", always, "mem_encrypt=x", always, NULL, NULL },
+		{ "mem_encrypt=off", always, "", able, NULL, NULL },
+		{ "mem_encrypt=on", unable, "", able, NULL, NULL },
+	};
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char line[128], text[512];
+		struct pkram_stage_options o = { .struct_size = sizeof(o), .command_line = line };
+
+		sysroot_text(s, "/boot/config-6.1.0", cases[i].config ? cases[i].config : "");
+		snprintf(text, sizeof(text), "CONFIG_X86_PMEM_LEGACY=m\nCONFIG_BLK_DEV_PMEM=m\n%s",
+			 cases[i].next_config ? cases[i].next_config : "cut off");
+		sysroot_text(s, "/boot/config-6.12.0", text);
+		snprintf(text, sizeof(text), "ro memmap=1G!4G %s", cases[i].running);
+		put_boot(s, BOOT_A, text, "176");
+		snprintf(line, sizeof(line), "ro memmap=1G!4G %s", cases[i].line);
+		finds(region, &o, "reservation",
+		      cases[i].reason ? PKRAM_CHECK_FAILS : PKRAM_CHECK_OK, cases[i].reason,
+		      cases[i].remedy);
+	}
 	pkram_region_close(region);
 }
 
@@ -948,6 +989,7 @@ int main(void)
 		CHECK_TEST(test_initrd),
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
+		CHECK_TEST(test_encryption),
 		CHECK_TEST(test_without_acpi),
 		CHECK_TEST(test_crash_line),
 		CHECK_TEST(test_old_kernel),
