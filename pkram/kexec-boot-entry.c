@@ -50,6 +50,14 @@ static int entry_set(char **field, char *value)
 	return value ? 0 : -ENOMEM;
 }
 
+/* The CPUs got it when the firmware started this system, and keep it. */
+static bool is_microcode(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return fnmatch("*-ucode.img", name, 0) == 0 || fnmatch("microcode*", name, 0) == 0;
+}
+
 /* Several on one line are GRUB's way, and so are variables, which a plain boot leaves empty. */
 static int entry_add_initrds(struct pkram_ctx *ctx, struct boot_entry *e, const char *root,
 			     char *value)
@@ -59,7 +67,7 @@ static int entry_add_initrds(struct pkram_ctx *ctx, struct boot_entry *e, const 
 	for (char *v = strtok_r(value, " \t", &save); v; v = strtok_r(NULL, " \t", &save)) {
 		int r;
 
-		if (*v == '$')
+		if (*v == '$' || is_microcode(v))
 			continue;
 		e->initrds++;
 		r = entry_set(&e->initrd, entry_path(ctx, root, v));
@@ -272,27 +280,15 @@ struct boot_entry *boot_entries_find(struct boot_entries *all, const char *patte
 
 int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret)
 {
-	_cleanup_free_ char *remedy = NULL;
-
 	pkram_log_info(ctx, "boot entry %s", e->id);
 	ret->kernel = TAKE_PTR(e->kernel);
 	ret->initrd = TAKE_PTR(e->initrd);
+	ret->initrds = e->initrds;
 	ret->options = TAKE_PTR(e->options);
 	if (!machine_exists(ctx, ret->kernel)) {
 		pkram_log_refusal(ctx, "name one with --kernel",
 				  "boot entry %s names %s, which is not there", e->id, ret->kernel);
 		return -ENOENT;
-	}
-	if (e->initrds > 1) {
-		if (asprintf(&remedy, "join them into a file and give it with --kernel %s "
-			     "--initrd FILE", ret->kernel) < 0) {
-			remedy = NULL;
-			return -ENOMEM;
-		}
-		pkram_log_refusal(ctx, remedy,
-				  "boot entry %s has %u initrds, and one can be loaded", e->id,
-				  e->initrds);
-		return -EOPNOTSUPP;
 	}
 	return 0;
 }

@@ -17,7 +17,7 @@ struct boot_entry {
 	char *file;		/* its text; NULL: that image */
 	char *sort_key, *version, *kernel, *initrd, *options;
 	char *program;		/* of the firmware, where it names no kernel */
-	unsigned int initrds;
+	unsigned int initrds;	/* of which initrd is the last one; without the CPUs' microcode */
 	bool spent;		/* its boot counter has run out */
 };
 
@@ -35,7 +35,7 @@ int boot_entries_read(struct pkram_ctx *ctx, bool programs, struct boot_entries 
 void boot_entries_done(struct boot_entries *e);
 /* The first one whose id matches. */
 struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern);
-/* Moves it to *ret. -ENOENT, -EOPNOTSUPP (logged): pkram cannot load it. */
+/* Moves it to *ret. -ENOENT (logged): its kernel is not there. */
 int boot_take_entry(struct pkram_ctx *ctx, struct boot_entry *e, struct kexec_kernel *ret);
 /* -ENXIO, logged. */
 int boot_cannot_tell(struct pkram_ctx *ctx, const char *loader, const char *wanted);

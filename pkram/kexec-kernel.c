@@ -269,6 +269,12 @@ static int choose_initrd(struct pkram_ctx *ctx, const char *initrd, enum kexec_i
 		return 0;
 	if (initrd)
 		return take_path(ctx, initrd, &k->initrd);
+	if (k->initrds > 1) {
+		pkram_log_refusal(ctx, "join them into a file and give it with --initrd FILE",
+				  "the boot entry of %s has %u initrds, and one can be loaded",
+				  k->kernel, k->initrds);
+		return -EOPNOTSUPP;
+	}
 	if (k->initrd || kind == KEXEC_IMAGE_UNIFIED)
 		return 0;
 	r = matching_initrd(ctx, k->kernel, k->version, &k->initrd);

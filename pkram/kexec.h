@@ -229,6 +229,7 @@ struct kexec_kernel {
 	char *kernel, *initrd;	/* absolute; initrd NULL where there is none */
 	char *version;		/* of the kernel, from its header or name */
 	char *options;		/* of the boot entry that names it; NULL: no entry does */
+	unsigned int initrds;	/* of that entry: initrd is the last of them */
 };
 
 /* <0, 0, >0 by age, as package managers and boot loaders order versions (kexec-version.c). */

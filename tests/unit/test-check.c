@@ -280,8 +280,11 @@ static void test_kernel(void **state)
 	sysroot_text(s, entry, "linux /gone\n");
 	finds(region, NULL, "kernel", PKRAM_CHECK_FAILS, "names /boot/gone", "--kernel");
 	sysroot_text(s, entry, "linux /mine\ninitrd /a\ninitrd /b\n");
-	finds(region, NULL, "kernel", PKRAM_CHECK_FAILS, "has 2 initrds",
-	      "--kernel /boot/mine --initrd FILE");
+	finds(region, NULL, "kernel", PKRAM_CHECK_FAILS, "the boot entry of /boot/mine has 2",
+	      "--initrd FILE");
+	o.kernel = NULL;
+	o.initrd = "/boot/initrd.img-6.12.0";
+	finds(region, &o, "kernel", PKRAM_CHECK_OK, "6.12.0: /boot/mine, initrd /boot/init", NULL);
 	pkram_region_close(region);
 }
 

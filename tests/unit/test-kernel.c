@@ -310,6 +310,31 @@ static void test_systemd_boot(void **state)
 	expect(s, NULL, NULL, "/boot/vmlinuz-9.9.9", "/boot/initrd.img-9.9.9", "9.9.9");
 }
 
+/* Of the initrds of an entry, those that are for the CPUs alone need not be loaded again. */
+static void test_microcode(void **state)
+{
+	static const char entry[] = "/boot/loader/entries/arch.conf";
+	struct sysroot *s = *state;
+	struct kexec_kernel k = { 0 };
+
+	sysroot_kernel(s, "/boot/vmlinuz-linux", "6.9-arch");
+	sysroot_text(s, "/boot/initramfs-linux.img", "x");
+	sysroot_text(s, entry, "linux /vmlinuz-linux\ninitrd /intel-ucode.img\n"
+			       "initrd /amd-ucode.img\ninitrd /initramfs-linux.img\n");
+	expect(s, NULL, NULL, "/boot/vmlinuz-linux", "/boot/initramfs-linux.img", "6.9-arch");
+	sysroot_text(s, entry, "linux /vmlinuz-linux\n"
+			       "initrd /initramfs-linux.img /mid/6.9/microcode-intel.cpio\n");
+	expect(s, NULL, NULL, "/boot/vmlinuz-linux", "/boot/initramfs-linux.img", "6.9-arch");
+	/* What is left is for the caller to choose from. */
+	sysroot_text(s, entry, "linux /vmlinuz-linux\ninitrd /ucode.img\n"
+			       "initrd /initramfs-linux.img\n");
+	assert_int_equal(kexec_kernel_choose(s->ctx, NULL, NULL, &k), -EOPNOTSUPP);
+	assert_true(sysroot_logged(s, "has 2 initrds"));
+	expect(s, NULL, "/boot/initramfs-linux.img", "/boot/vmlinuz-linux",
+	       "/boot/initramfs-linux.img", "6.9-arch");
+	expect(s, NULL, "", "/boot/vmlinuz-linux", NULL, "6.9-arch");
+}
+
 /* A unified kernel image, as far as its loader and pkram look into it. */
 static void put_unified(struct sysroot *s, const char *path, const char *osrel,
 			const char *cmdline)
@@ -492,6 +517,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_headers, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_systemd_boot, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_microcode, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_unified, sysroot_setup, sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_program_entries, sysroot_setup,
 						sysroot_teardown),
