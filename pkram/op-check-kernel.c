@@ -125,11 +125,16 @@ static void check_late_file(struct check *c, const char *path)
 			       "%s holds %s, which is not there any more", c->kernel.initrd, path);
 }
 
-/* What is to be restored by the initrd, by what /etc says now: later is no loss. */
+/*
+ * What is to be restored by the initrd, by what /etc says now: later is no loss. It was told when
+ * the jump was staged, and whoever loads it again does not know what is to be early.
+ */
 static int check_early(struct check *c)
 {
 	int r = 0;
 
+	if (c->again)
+		return 0;
 	if (c->initrd.has_pkram && !c->initrd.has_libkmod)
 		ctx_log_remedy(c->ctx, PKRAM_LOG_WARNING, ANEW,
 			       "%s holds pkram without libkmod.so.2: it cannot load a driver",

@@ -18,6 +18,7 @@ struct check {
 	struct pkram_ctx *caller;
 	const struct pkram_stage_options *o;
 	bool staging;	/* findings are logged as they come; else they stand in the list alone */
+	bool again;	/* of what was staged before, as whoever jumps later loads it anew */
 
 	/* What earlier rows have found out for later ones. */
 	struct containers all;

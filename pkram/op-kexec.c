@@ -141,7 +141,7 @@ static int load(struct pkram_region *region, const struct check *c, struct recor
 }
 
 static int stage(struct pkram_region *region, const struct pkram_stage_options *o,
-		 struct record *rec)
+		 struct record *rec, bool again)
 {
 	_cleanup_(check_done) struct check c = { 0 };
 	char id[33];
@@ -150,6 +150,7 @@ static int stage(struct pkram_region *region, const struct pkram_stage_options *
 	id_text(rec, id);
 	if (k >= 0)
 		k = check_begin(&c, region, o, true);
+	c.again = again;
 	if (k >= 0)
 		k = check_run(&c, id);
 	if (k >= 0)
@@ -169,7 +170,7 @@ int pkram_stage(struct pkram_region *region, const struct pkram_stage_options *o
 	if (k >= 0)
 		k = may_change(region);
 	if (k >= 0)
-		k = stage(region, o, &rec);
+		k = stage(region, o, &rec, false);
 	/* Also for who jumps by 'systemctl kexec'. */
 	if (k >= 0)
 		kexec_service_start(region->ctx);
@@ -267,7 +268,7 @@ static int stage_again(struct pkram_region *region, const struct pkram_jump_opti
 	again.initrd = was.initrd;
 	again.command_line = was.line;
 	again.method = was.method;
-	return stage(region, &again, rec);
+	return stage(region, &again, rec, true);
 }
 
 /* Writers and sources once more: what this handle has staged is its own still. */

@@ -385,6 +385,35 @@ static void test_arm(void **state)
 	pkram_region_close(region);
 }
 
+/* An initrd that restores early: who loads it again does not know of what, and says nothing. */
+static void test_early_again(void **state)
+{
+	static const char conf[] = "/etc/pkram.d/x.conf";
+	const char *const early[] = { conf };
+	const struct pkram_stage_options o = { .struct_size = sizeof(o), .early = early,
+					       .n_early = 1 };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+	_cleanup_free_ char *command = NULL;
+
+	sysroot_text(s, conf, "path = /srv\nearly = yes\n");
+	sysroot_text(s, "/i/etc/pkram.d/x.conf", "path = /srv\nearly = yes\n");
+	sysroot_text(s, "/i/usr/sbin/pkram", "");
+	sysroot_text(s, "/i/usr/lib/libkmod.so.2", "");
+	sysroot_text(s, "/i/lib/modules/6.12.0/nd_e820.ko", "");
+	sysroot_text(s, "/i/lib/modules/6.12.0/nd_pmem.ko", "");
+	assert_true(asprintf(&command, "cd %s/i && find . | cpio --quiet -o -H newc "
+			     ">../boot/initrd.img-6.12.0", s->dir) > 0);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(pkram_stage(region, &o), 0);
+	assert_false(sysroot_logged(s, "x.conf"));
+	pkram_region_close(region);
+	region = open_region(s);
+	assert_int_equal(pkram_arm(region, NULL), 0);
+	assert_false(sysroot_logged(s, "x.conf"));
+	pkram_region_close(region);
+}
+
 /* What a unit saves on the way down may have changed until then, but not for the one that arms. */
 static void test_saved_later(void **state)
 {
@@ -617,6 +646,7 @@ int main(void)
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
 		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later),
 		STAGE_TEST(test_arm_elsewhere), STAGE_TEST(test_arm),
+		STAGE_TEST(test_early_again),
 		STAGE_TEST(test_saved_later), STAGE_TEST(test_arrival),
 		STAGE_TEST(test_other_container),
 		cmocka_unit_test(test_age),
