@@ -6,6 +6,7 @@
 #include "machine.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <sys/mman.h>
 
 /* modules.builtin of a kernel that has everything in it has some 100 KiB. */
@@ -17,18 +18,24 @@ static char same_char(char c)
 	return c == '-' ? '_' : c;
 }
 
+static bool is_module(const char *word, size_t len, const char *name)
+{
+	if (len != strlen(name))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (same_char(word[i]) != same_char(name[i]))
+			return false;
+	return true;
+}
+
 /* "kernel/drivers/nvdimm/nd_e820.ko.xz", up to what ends a line or a path, is nd_e820. */
 static bool names_module(const char *path, size_t len, const char *name)
 {
 	const char *slash = memrchr(path, '/', len), *at = slash ? slash + 1 : path;
 	size_t n = strlen(name);
 
-	if ((size_t)(path + len - at) < n + 3 || strncmp(at + n, ".ko", 3) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (same_char(at[i]) != same_char(name[i]))
-			return false;
-	return true;
+	return (size_t)(path + len - at) >= n + 3 && strncmp(at + n, ".ko", 3) == 0 &&
+	       is_module(at, n, name);
 }
 
 static const char *find_line(const char *text, const char *name)
@@ -104,7 +111,7 @@ int kexec_modules_read(struct pkram_ctx *ctx, const char *version, struct kexec_
 struct look {
 	const char *version;
 	struct kexec_initrd *initrd;
-	FILE *loadable;
+	FILE *loadable, *modprobe;
 	bool ours, others;	/* modules of that version, of another one */
 };
 
@@ -142,6 +149,28 @@ static bool is_conf(const char *path)
 	return strcmp(path, "etc/pkram.conf") == 0 || strncmp(path, "etc/pkram.d/", 12) == 0;
 }
 
+/* Which of them hides which by its name is left open. */
+static bool is_modprobe(const char *path)
+{
+	static const char *const patterns[] = {
+		"etc/modprobe.d/*.conf", "run/modprobe.d/*.conf", "lib/modprobe.d/*.conf",
+		"usr/lib/modprobe.d/*.conf", "usr/local/lib/modprobe.d/*.conf",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		if (fnmatch(patterns[i], path, FNM_PATHNAME) == 0)
+			return true;
+	return false;
+}
+
+static void add_modprobe(struct look *l, struct kexec_entry *entry)
+{
+	_cleanup_free_ char *text = kexec_entry_text(entry, CONF_MAX);
+
+	if (text)
+		fprintf(l->modprobe, "%s\n", text);
+}
+
 static int add_conf(struct kexec_initrd *i, const char *path, struct kexec_entry *entry)
 {
 	struct kexec_conf *confs = reallocarray(i->confs, i->n_confs + 1, sizeof(*confs));
@@ -170,6 +199,8 @@ static int look_at(void *arg, const char *path, struct kexec_entry *entry)
 	l->initrd->has_libkmod |= is_libkmod(path);
 	if (is_conf(path))
 		return add_conf(l->initrd, path, entry);
+	if (is_modprobe(path))
+		add_modprobe(l, entry);
 	if (!below || !strchr(below, '/'))
 		return 0;
 	module = strstr(below, ".ko") != NULL;
@@ -189,13 +220,17 @@ static int look_through(const void *bytes, size_t len, uint64_t max, const char 
 			struct kexec_initrd *initrd)
 {
 	struct look l = { .version = version, .initrd = initrd };
-	size_t size;
+	size_t size, modprobe_size;
 	int r;
 
 	l.loadable = open_memstream(&initrd->modules.loadable, &size);
 	if (!l.loadable)
 		return -ENOMEM;
-	r = kexec_unpack_initrd(bytes, len, max, look_at, &l, &initrd->unpacked);
+	l.modprobe = open_memstream(&initrd->modprobe, &modprobe_size);
+	r = l.modprobe ? kexec_unpack_initrd(bytes, len, max, look_at, &l, &initrd->unpacked) :
+			 -ENOMEM;
+	if (l.modprobe && fclose(l.modprobe) != 0 && r == 0)
+		r = -ENOMEM;
 	if (fclose(l.loadable) != 0 && r == 0)
 		r = -ENOMEM;
 	initrd->other_version = l.others && !l.ours;
@@ -235,6 +270,7 @@ int kexec_initrd_read(struct pkram_ctx *ctx, const char *path, const char *versi
 void kexec_initrd_done(struct kexec_initrd *i)
 {
 	kexec_modules_done(&i->modules);
+	free(i->modprobe);
 	for (size_t k = 0; k < i->n_confs; k++) {
 		free(i->confs[k].path);
 		free(i->confs[k].text);
@@ -249,4 +285,37 @@ const char *kexec_initrd_conf(const struct kexec_initrd *i, const char *path)
 		if (strcmp(i->confs[k].path, path) == 0)
 			return i->confs[k].text;
 	return NULL;
+}
+
+/* The length of the word that *p is moved to. */
+static size_t next_word(const char **p)
+{
+	*p += strspn(*p, " \t");
+	return strcspn(*p, " \t\r\n");
+}
+
+/* "blacklist NAME", or an install command that only says no. */
+static bool line_keeps_away(const char *line, const char *name)
+{
+	size_t len = next_word(&line), n;
+	const char *word = line + len, *rest, *end;
+
+	n = next_word(&word);
+	rest = word + n;
+	end = strchrnul(rest, '\n');
+	if (!is_module(word, n, name))
+		return false;
+	if (len == strlen("blacklist") && memcmp(line, "blacklist", len) == 0)
+		return true;
+	return len == strlen("install") && memcmp(line, "install", len) == 0 &&
+	       (memmem(rest, (size_t)(end - rest), "/false", strlen("/false")) ||
+		memmem(rest, (size_t)(end - rest), "/true", strlen("/true")));
+}
+
+bool kexec_initrd_keeps_away(const struct kexec_initrd *i, const char *name)
+{
+	for (const char *l = i->modprobe; l && *l; l = strchrnul(l, '\n'), l += *l == '\n')
+		if (line_keeps_away(l, name))
+			return true;
+	return false;
 }

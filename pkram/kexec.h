@@ -393,6 +393,7 @@ struct kexec_initrd {
 	struct kexec_modules modules; /* of `version` */
 	struct kexec_conf *confs;
 	size_t n_confs;
+	char *modprobe;		/* all its files of modprobe.d */
 	struct kexec_unpacked unpacked;
 	bool has_pkram;		/* pkram itself is inside */
 	bool has_libkmod;	/* ... and what it loads drivers with */
@@ -410,6 +411,8 @@ int kexec_initrd_size(int fd, size_t *ret);
 void kexec_initrd_done(struct kexec_initrd *i);
 /* What it holds of this file; NULL: nothing, or something that is no such text. */
 const char *kexec_initrd_conf(const struct kexec_initrd *i, const char *path);
+/* Whether its modprobe.d keeps the module from being loaded by an alias. */
+bool kexec_initrd_keeps_away(const struct kexec_initrd *i, const char *name);
 
 /* --- loading (kexec-load.c) --- */
 

@@ -20,11 +20,16 @@ static bool is_offline(const char *line)
 	return offline;
 }
 
+/* An initrd with the driver has modprobe's files as they were when it was made. */
 static bool is_kept_away(struct check *c)
 {
-	return kexec_line_lists(c->read, "module_blacklist", "kmem") ||
-	       kexec_line_lists(c->read, "modprobe.blacklist", "kmem") ||
-	       machine_module_blacklisted(c->ctx, "kmem");
+	if (kexec_line_lists(c->read, "module_blacklist", "kmem") ||
+	    kexec_line_lists(c->read, "modprobe.blacklist", "kmem"))
+		return true;
+	return machine_module_blacklisted(c->ctx, "kmem") &&
+	       (!c->have_initrd ||
+		kexec_modules_find(&c->initrd.modules, "kmem") == KEXEC_MODULE_ABSENT ||
+		kexec_initrd_keeps_away(&c->initrd, "kmem"));
 }
 
 /*

@@ -814,6 +814,18 @@ static void test_kmem(void **state)
 	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
 	sysroot_text(s, "/etc/modprobe.d/pkram.conf", "install kmem /bin/false\n");
 	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	/* An initrd that was made before, with the driver; the line, or a new one, helps. */
+	sysroot_text(s, "/i/lib/modules/6.12.0/kmem.ko", "");
+	put_packed(s, "cd ../i; find . | cpio --quiet -o -H newc");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "renew the initrd");
+	o.append = "module_blacklist=kmem";
+	finds(region, &o, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_text(s, "/i/etc/modprobe.d/pkram.conf", "blacklist kmem\n");
+	put_packed(s, "cd ../i; find . | cpio --quiet -o -H newc");
+	finds(region, NULL, "kmem", PKRAM_CHECK_OK, NULL, NULL);
+	sysroot_remove(s, "/etc/modprobe.d/pkram.conf");
+	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory", "renew the initrd");
+	sysroot_text(s, "/etc/modprobe.d/pkram.conf", "blacklist kmem\n");
 	sysroot_text(s, "/boot/config-6.12.0",
 		     "CONFIG_DEV_DAX=y\nCONFIG_DEV_DAX_HMEM=y\nCONFIG_DEV_DAX_KMEM=y\n");
 	finds(region, NULL, "kmem", PKRAM_CHECK_FAILS, "may take its memory",

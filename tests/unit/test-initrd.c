@@ -40,6 +40,11 @@ static void put_main(FILE *f)
 	cpio_add(f, "usr/sbin/pkram", "ELF");
 	cpio_add(f, "usr/lib/x86_64-linux-gnu/libkmod.so.2", "");
 	cpio_add(f, "./etc/pkram.d/x.conf", "early = yes\n");
+	cpio_add(f, "etc/modprobe.d/a.conf", "# blacklist one\n \tblacklist\tnd-two \r\n"
+					     "install three /bin/false");
+	cpio_add(f, "usr/lib/modprobe.d/b.conf", "install four /sbin/modprobe four\n"
+						 "options blacklist five\nblacklist\nsix\n");
+	cpio_add(f, "etc/modprobe.d/c.conf~", "blacklist seven\n");
 	cpio_add(f, "big", "0123456789012345678901234567890123456789");
 	cpio_end(f, 512);
 }
@@ -80,6 +85,7 @@ static int look(struct sysroot *s, const char *path, const char *version,
 
 static void test_initrd(void **state)
 {
+	static const char *const welcome[] = { "one", "nd_tw", "four", "five", "six", "seven" };
 	struct sysroot *s = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
@@ -105,6 +111,10 @@ static void test_initrd(void **state)
 		assert_string_equal(kexec_initrd_conf(&initrd, "/etc/pkram.d/x.conf"),
 				    "early = yes\n");
 		assert_null(kexec_initrd_conf(&initrd, "/etc/pkram.conf"));
+		assert_true(kexec_initrd_keeps_away(&initrd, "nd_two"));
+		assert_true(kexec_initrd_keeps_away(&initrd, "three"));
+		for (size_t k = 0; k < ARRAY_SIZE(welcome); k++)
+			assert_false(kexec_initrd_keeps_away(&initrd, welcome[k]));
 		kexec_initrd_done(&initrd);
 		assert_int_equal(look(s, "/initrd", "6.12", &initrd), 0);
 		assert_true(initrd.other_version);
