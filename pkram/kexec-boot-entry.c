@@ -246,17 +246,17 @@ static int menu_order(const void *pa, const void *pb)
 	return d ? d : kexec_version_compare(b->id, a->id);
 }
 
-int boot_entries_read(struct pkram_ctx *ctx, bool programs, struct boot_entries *all)
+int boot_entries_read(struct pkram_ctx *ctx, bool systemd, struct boot_entries *all)
 {
-	static const char *const roots[] = { "/efi", "/boot/efi", "/boot" };
+	static const char *const roots[] = { "/boot", "/efi", "/boot/efi" };
 	static const struct place files = { "/loader/entries", ".conf", false };
 	static const struct place images = { "/EFI/Linux", ".efi", true };
 
-	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
-		int r = entries_read_dir(ctx, roots[i], &files, programs, all);
+	for (size_t i = 0; i < (systemd ? ARRAY_SIZE(roots) : 1); i++) {
+		int r = entries_read_dir(ctx, roots[i], &files, systemd, all);
 
-		if (r == 0 && programs)
-			r = entries_read_dir(ctx, roots[i], &images, programs, all);
+		if (r == 0 && systemd)
+			r = entries_read_dir(ctx, roots[i], &images, systemd, all);
 		if (r < 0)
 			return r;
 	}

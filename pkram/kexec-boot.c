@@ -38,30 +38,13 @@ bool kexec_boot_has_grub(struct pkram_ctx *ctx)
 	       machine_exists(ctx, "/boot/grub2/grub.cfg");
 }
 
-/* By a command of grub.cfg, which is not there where grub2-mkconfig makes a menu itself. */
-static bool grub_shows_entries(struct pkram_ctx *ctx)
-{
-	static const char command[] = "blscfg";
-	_cleanup_free_ char *config = NULL;
-
-	if (machine_read(ctx, "/boot/grub2/grub.cfg", &config, NULL) < 0)
-		return false;
-	for (const char *l = config; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
-		l += strspn(l, " \t");
-		if (strcspn(l, " \t\n") == strlen(command) &&
-		    memcmp(l, command, strlen(command)) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Which entries the machine's loader shows; `grub`: where nothing else tells, it is GRUB. */
 static int read_entries(struct pkram_ctx *ctx, bool grub, struct boot_entries *ret,
 			bool *ret_systemd)
 {
 	_cleanup_free_ char *loader = boot_efi_var(ctx, BOOT_EFI_VAR("LoaderInfo"));
 	bool systemd = loader ? strncmp(loader, "systemd-boot", 12) == 0 : !grub;
-	int r = systemd || grub_shows_entries(ctx) ? boot_entries_read(ctx, systemd, ret) : 0;
+	int r = systemd || kexec_grub_shows_entries(ctx) ? boot_entries_read(ctx, systemd, ret) : 0;
 
 	*ret_systemd = systemd && (loader || ret->n);
 	return r;
@@ -106,10 +89,13 @@ int kexec_boot_loader(struct pkram_ctx *ctx, enum kexec_loader *ret)
 	return 0;
 }
 
-int kexec_boot_entry_files(struct pkram_ctx *ctx, int (*fn)(void *arg, const char *path), void *arg)
+int kexec_boot_entry_files(struct pkram_ctx *ctx, bool any, int (*fn)(void *arg, const char *path),
+			   void *arg)
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
-	int r = boot_entries_read(ctx, true, &all);
+	bool systemd;
+	int r = any ? boot_entries_read(ctx, true, &all) :
+		      read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd);
 
 	for (size_t i = 0; i < all.n && r == 0; i++)
 		if (all.v[i].file)

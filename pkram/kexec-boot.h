@@ -28,10 +28,11 @@ struct boot_entries {
 };
 
 /*
- * `programs`: also what the firmware starts, as systemd-boot has it: EFI programs that entries
- * name, which are their kernels then, and the unified kernel images in their place.
+ * Those of /boot, which GRUB shows. `systemd`: all that systemd-boot shows: those of the EFI system
+ * partition, too, and what the firmware starts: EFI programs that entries name, which are their
+ * kernels then, and the unified kernel images in their place.
  */
-int boot_entries_read(struct pkram_ctx *ctx, bool programs, struct boot_entries *ret);
+int boot_entries_read(struct pkram_ctx *ctx, bool systemd, struct boot_entries *ret);
 void boot_entries_done(struct boot_entries *e);
 /* The first one whose id matches. */
 struct boot_entry *boot_entries_find(struct boot_entries *all, const char *pattern);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The "linux" commands of grub.cfg. The file is a program; of it, only these are read, as they are
- * written there.
+ * The "linux" commands of grub.cfg, and the one that shows boot entries. The file is a program; of
+ * it, only these are read, as they are written there.
  */
 #include "kexec.h"
 #include "machine.h"
@@ -11,6 +11,13 @@ static const char *base_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+static int read_config(struct pkram_ctx *ctx, char **ret)
+{
+	int r = machine_read(ctx, "/boot/grub/grub.cfg", ret, NULL);
+
+	return r == -ENOENT ? machine_read(ctx, "/boot/grub2/grub.cfg", ret, NULL) : r;
 }
 
 /* "linux PATH WORDS" (linux16, linuxefi), less quotes; -ENODATA: no more of them. */
@@ -31,10 +38,8 @@ static int find_command(struct pkram_ctx *ctx, const char *kernel, const char *w
 {
 	_cleanup_free_ char *config = NULL;
 	const char *text;
-	int r = machine_read_text(ctx, "/boot/grub/grub.cfg", &config);
+	int r = read_config(ctx, &config);
 
-	if (r == -ENOENT)
-		r = machine_read_text(ctx, "/boot/grub2/grub.cfg", &config);
 	text = config;
 	while (r == 0) {
 		_cleanup_free_ char *line = NULL;
@@ -69,4 +74,20 @@ bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word)
 	_cleanup_free_ char *line = NULL;
 
 	return find_command(ctx, NULL, word, &line) == 0;
+}
+
+bool kexec_grub_shows_entries(struct pkram_ctx *ctx)
+{
+	static const char command[] = "blscfg";
+	_cleanup_free_ char *config = NULL;
+
+	if (read_config(ctx, &config) < 0)
+		return false;
+	for (const char *l = config; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
+		l += strspn(l, " \t");
+		if (strncmp(l, command, strlen(command)) == 0 &&
+		    strchr(" \t;\n", l[strlen(command)]))
+			return true;
+	}
+	return false;
 }

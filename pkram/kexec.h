@@ -260,8 +260,11 @@ bool kexec_boot_has_grub(struct pkram_ctx *ctx);
  * the command lines of entries, and of kernels to come, of these.
  */
 bool kexec_boot_grub_entries(struct pkram_ctx *ctx);
-/* Calls fn for the file of each boot entry, in the order of a menu, until that is not 0. */
-int kexec_boot_entry_files(struct pkram_ctx *ctx, int (*fn)(void *arg, const char *path),
+/*
+ * Calls fn for the file of each boot entry that the loader shows, or of any there is, in the order
+ * of a menu, until that is not 0.
+ */
+int kexec_boot_entry_files(struct pkram_ctx *ctx, bool any, int (*fn)(void *arg, const char *path),
 			   void *arg);
 /*
  * The words that its settings have for kernels, as these will read them. -ENODATA: none, or they
@@ -313,6 +316,8 @@ int kexec_grub_replacing(const char *variable, const char *old, const char *new,
  */
 int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret);
 bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word);
+/* Whether it has the entries of /boot/loader/entries in its menu (blscfg). */
+bool kexec_grub_shows_entries(struct pkram_ctx *ctx);
 /*
  * The words of the first command in a text of GRUB's language, as they come to a kernel
  * (kexec-grub-words.c); *text then stands behind it. Variables are taken for empty.

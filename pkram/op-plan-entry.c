@@ -237,7 +237,7 @@ static int add_to_entry(void *arg, const char *path)
 static int add_to_entries(struct pkram_plan_change *c, const struct kexec_plan *p)
 {
 	struct adding a = { .c = c, .plan = p };
-	int r = kexec_boot_entry_files(c->ctx, add_to_entry, &a);
+	int r = kexec_boot_entry_files(c->ctx, false, add_to_entry, &a);
 
 	if (r < 0 || a.n)
 		return r;
@@ -384,7 +384,7 @@ int op_plan_entry_remove(struct pkram_plan_change *c)
 	if (r == 0)
 		r = take_from_install(c, &n);
 	if (r == 0)
-		r = kexec_boot_entry_files(c->ctx, take_from_entry, &t);
+		r = kexec_boot_entry_files(c->ctx, true, take_from_entry, &t);
 	/* Last: see op_plan_entry_add(). */
 	if (r == 0)
 		r = op_plan_open(c, NOTES_FILE, &f);

@@ -393,7 +393,7 @@ static void test_unified(void **state)
 	expect(s, NULL, NULL, "/efi/EFI/Linux/deb-6.12.efi", NULL, "6.12.efi");
 	assert_false(sysroot_logged(s, "no initrd of its version"));
 	expect_line(s, "ro two");
-	assert_int_equal(kexec_boot_entry_files(s->ctx, expect_file, &next), 1);
+	assert_int_equal(kexec_boot_entry_files(s->ctx, false, expect_file, &next), 1);
 	put_unified(s, "/efi/EFI/Linux/deb-6.12.efi", "ID=debian\nVERSION_ID=5\n", "ro two");
 	expect_line(s, "ro one");
 	/* By name, with what has been counted left out. */
@@ -401,9 +401,14 @@ static void test_unified(void **state)
 	put_unified(s, "/efi/EFI/Linux/x+3-1.efi", "", "");
 	expect(s, NULL, NULL, "/efi/EFI/Linux/x+3-1.efi", NULL, "1.efi");
 	/* GRUB does not show them. */
+	put_unified(s, "/boot/EFI/Linux/deb-6.13.efi", "ID=debian\nVERSION_ID=14\n", "ro two\n");
+	sysroot_kernel(s, "/boot/vmlinuz-6.1.0", "6.1.0");
+	sysroot_text(s, "/boot/loader/entries/deb-6.1.conf", "linux /vmlinuz-6.1.0\n");
 	sysroot_text(s, "/boot/grub2/grub.cfg", "\tblscfg\n");
 	sysroot_text(s, "/etc/default/grub", "GRUB_DEFAULT=saved\n");
-	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
+	expect(s, NULL, NULL, "/boot/vmlinuz-6.1.0", NULL, "6.1.0");
+	sysroot_remove(s, "/boot/EFI/Linux/deb-6.13.efi");
+	sysroot_remove(s, "/boot/loader/entries/deb-6.1.conf");
 	/* One that ends too early, or says that it holds what it does not. */
 	sysroot_remove(s, "/boot/grub2/grub.cfg");
 	sysroot_write(s, "/efi/EFI/Linux/x+3-1.efi", "MZ", 2);
@@ -433,8 +438,26 @@ static void test_program_entries(void **state)
 	sysroot_text(s, "/efi/loader/loader.conf", "default shell.conf\n");
 	expect(s, NULL, NULL, "/efi/shellx64.efi", NULL, "shellx64.efi");
 	/* GRUB shows entries with a kernel. */
-	sysroot_text(s, "/boot/grub2/grub.cfg", "\tblscfg\n");
-	expect(s, NULL, NULL, "/efi/6.1/linux", NULL, "6.1.0");
+	sysroot_kernel(s, "/boot/mine", "6.2.0");
+	sysroot_text(s, "/boot/loader/entries/c.conf", "linux /mine\n");
+	sysroot_text(s, "/boot/loader/entries/d.conf", "efi /shellx64.efi\n");
+	sysroot_text(s, "/boot/grub2/grub.cfg", "blscfg\n");
+	expect(s, NULL, NULL, "/boot/mine", NULL, "6.2.0");
+}
+
+static void expect_loader(struct sysroot *s, enum kexec_loader want)
+{
+	enum kexec_loader loader = KEXEC_LOADER_UNKNOWN;
+
+	assert_int_equal(kexec_boot_loader(s->ctx, &loader), 0);
+	assert_int_equal(loader, want);
+}
+
+static int any_file(void *arg, const char *path)
+{
+	(void)arg;
+	(void)path;
+	return 1;
 }
 
 static void test_grub_entries(void **state)
@@ -456,14 +479,19 @@ static void test_grub_entries(void **state)
 	sysroot_text(s, "/boot/grub2/grubenv", "saved_entry=0\n####");
 	expect(s, NULL, NULL, "/boot/vmlinuz-6.2-200.x86_64", "/boot/initramfs-6.2-200.x86_64.img",
 	       "6.2-200.x86_64");
-}
-
-static void expect_loader(struct sysroot *s, enum kexec_loader want)
-{
-	enum kexec_loader loader = KEXEC_LOADER_UNKNOWN;
-
-	assert_int_equal(kexec_boot_loader(s->ctx, &loader), 0);
-	assert_int_equal(loader, want);
+	/* Those of another system, in what both share. */
+	sysroot_kernel(s, "/boot/efi/other/linux", "9.9");
+	sysroot_text(s, "/boot/efi/loader/entries/zzz-9.9.conf", "linux /other/linux\n");
+	expect(s, NULL, NULL, "/boot/vmlinuz-6.2-200.x86_64", "/boot/initramfs-6.2-200.x86_64.img",
+	       "6.2-200.x86_64");
+	expect_loader(s, KEXEC_LOADER_ENTRIES);
+	/* Left over from when it showed them. */
+	sysroot_text(s, "/boot/grub2/grub.cfg", "# blscfg\ninsmod blscfg\nblscfgs\n");
+	sysroot_kernel(s, "/boot/vmlinuz-6.3-200.x86_64", "6.3-200.x86_64");
+	expect(s, NULL, NULL, "/boot/vmlinuz-6.3-200.x86_64", NULL, "6.3-200.x86_64");
+	expect_loader(s, KEXEC_LOADER_GRUB);
+	assert_int_equal(kexec_boot_entry_files(s->ctx, false, any_file, NULL), 0);
+	assert_int_equal(kexec_boot_entry_files(s->ctx, true, any_file, NULL), 1);
 }
 
 static void test_loader(void **state)
@@ -489,6 +517,7 @@ static void test_loader(void **state)
 	sysroot_text(s, "/boot/loader/entries/a.conf",
 		     "linux /vmlinuz\noptions root=x ro\noptions memmap=1G!4G\n");
 	expect_loader(s, KEXEC_LOADER_GRUB);
+	sysroot_remove(s, "/boot/grub/grub.cfg");
 	sysroot_text(s, "/boot/grub2/grub.cfg", "# blscfg\ninsmod blscfg\n");
 	expect_loader(s, KEXEC_LOADER_GRUB);
 	assert_false(kexec_boot_grub_entries(s->ctx));
