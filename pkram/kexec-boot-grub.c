@@ -96,3 +96,50 @@ int boot_grub_default(struct pkram_ctx *ctx, struct boot_entries *all, struct ke
 	e = boot_entries_find(all, want);
 	return e ? boot_take_entry(ctx, e, ret) : grub_by_version(ctx, want, ret);
 }
+
+/* --- the options of an entry --- */
+
+/* "$name" or "${name}", and nothing else; malloc'ed, NULL: it is something else. */
+static char *variable_name(const char *word, size_t len)
+{
+	bool brace = len > 3 && word[1] == '{' && word[len - 1] == '}';
+	const char *name = word + 1 + brace, *end = word + len - brace;
+
+	if (*word != '$' || name == end)
+		return NULL;
+	for (const char *p = name; p < end; p++)
+		if (!isalnum((unsigned char)*p) && *p != '_')
+			return NULL;
+	return strndup(name, (size_t)(end - name));
+}
+
+/* What the environment block lacks, grub.cfg sets instead; what neither has is empty. */
+static char *variable_value(struct pkram_ctx *ctx, const char *name)
+{
+	char *value = grubenv(ctx, name);
+
+	return value ? value : kexec_grub_sets(ctx, name);
+}
+
+int boot_grub_options(struct pkram_ctx *ctx, const char *options, char **ret)
+{
+	_cleanup_free_ char *line = NULL;
+	size_t size, len;
+	FILE *f = open_memstream(&line, &size);
+
+	if (!f)
+		return -ENOMEM;
+	for (const char *p = options; *(p += strspn(p, " \t")); p += len) {
+		_cleanup_free_ char *name = NULL, *value = NULL;
+
+		len = strcspn(p, " \t");
+		name = variable_name(p, len);
+		value = name ? variable_value(ctx, name) : strndup(p, len);
+		if (value && *value)
+			fprintf(f, "%s%s", ftell(f) > 0 ? " " : "", value);
+	}
+	if (fclose(f) != 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(line);
+	return 0;
+}

@@ -105,7 +105,7 @@ int kexec_boot_entry_files(struct pkram_ctx *ctx, bool any, int (*fn)(void *arg,
 
 /* --- the command line that it is set to give --- */
 
-/* "${kernelopts}", and to GRUB "$1", too: what they stand for is the boot loader's. */
+/* "x${y}", and to GRUB "$1", too: what they stand for is the boot loader's. */
 static bool has_variable(const char *line, bool grub)
 {
 	for (const char *p = strchr(line, '$'); p; p = strchr(p + 1, '$'))
@@ -118,6 +118,8 @@ static bool has_variable(const char *line, bool grub)
 int kexec_boot_line(struct pkram_ctx *ctx, char **ret)
 {
 	_cleanup_(kexec_kernel_done) struct kexec_kernel k = { 0 };
+	_cleanup_free_ char *line = NULL;
+	bool grub = kexec_boot_has_grub(ctx);
 	int r = kexec_boot_default(ctx, &k);
 
 	if (r == -ENODATA)
@@ -126,9 +128,14 @@ int kexec_boot_line(struct pkram_ctx *ctx, char **ret)
 		return r;
 	if (!k.options)
 		return r < 0 ? -ENODATA : kexec_grub_line(ctx, k.kernel, ret);
-	if (has_variable(k.options, kexec_boot_has_grub(ctx)))
+	r = grub ? boot_grub_options(ctx, k.options, &line) : 0;
+	if (r < 0)
+		return r;
+	if (!grub)
+		line = TAKE_PTR(k.options);
+	if (has_variable(line, grub))
 		return -ENODATA;
-	*ret = TAKE_PTR(k.options);
+	*ret = TAKE_PTR(line);
 	return 0;
 }
 

@@ -60,3 +60,5 @@ char *boot_efi_var(struct pkram_ctx *ctx, const char *path);
 /* As kexec_boot_default(). */
 int boot_systemd_default(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret);
 int boot_grub_default(struct pkram_ctx *ctx, struct boot_entries *all, struct kexec_kernel *ret);
+/* The options of an entry, with what words like $tuned_params stand for in their places. */
+int boot_grub_options(struct pkram_ctx *ctx, const char *options, char **ret);

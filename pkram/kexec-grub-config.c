@@ -3,7 +3,7 @@
  * The "linux" commands of grub.cfg, and the one that shows boot entries. The file is a program; of
  * it, only these are read, as they are written there.
  */
-#include "kexec.h"
+#include "kexec-boot.h"
 #include "machine.h"
 
 static const char *base_name(const char *path)
@@ -76,18 +76,44 @@ bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word)
 	return find_command(ctx, NULL, word, &line) == 0;
 }
 
-bool kexec_grub_shows_entries(struct pkram_ctx *ctx)
+/* Behind the command's name at the start of a line; NULL: it is another one. */
+static const char *argument_of(const char *line, const char *command)
 {
-	static const char command[] = "blscfg";
-	_cleanup_free_ char *config = NULL;
+	size_t n = strlen(command);
+
+	line += strspn(line, " \t");
+	return strncmp(line, command, n) == 0 && strchr(" \t;\n", line[n]) ? line + n : NULL;
+}
+
+static const char *find_line(const char *text, const char *command)
+{
+	for (const char *l = text; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
+		const char *found = argument_of(l, command);
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+char *kexec_grub_sets(struct pkram_ctx *ctx, const char *name)
+{
+	_cleanup_free_ char *config = NULL, *value = NULL;
+	const char *p;
 
 	if (read_config(ctx, &config) < 0)
-		return false;
-	for (const char *l = config; *l; l = strchrnul(l, '\n'), l += *l == '\n') {
-		l += strspn(l, " \t");
-		if (strncmp(l, command, strlen(command)) == 0 &&
-		    strchr(" \t;\n", l[strlen(command)]))
-			return true;
+		return NULL;
+	for (p = config; !value && (p = find_line(p, "set")); ) {
+		_cleanup_free_ char *line = strndup(p, strcspn(p, "\n"));
+
+		value = line ? boot_setting(line, name) : NULL;
 	}
-	return false;
+	return TAKE_PTR(value);
+}
+
+bool kexec_grub_shows_entries(struct pkram_ctx *ctx)
+{
+	_cleanup_free_ char *config = NULL;
+
+	return read_config(ctx, &config) == 0 && find_line(config, "blscfg");
 }

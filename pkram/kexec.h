@@ -316,6 +316,8 @@ int kexec_grub_replacing(const char *variable, const char *old, const char *new,
  */
 int kexec_grub_line(struct pkram_ctx *ctx, const char *kernel, char **ret);
 bool kexec_grub_has_word(struct pkram_ctx *ctx, const char *word);
+/* What it sets a variable to; malloc'ed, NULL: nothing. */
+char *kexec_grub_sets(struct pkram_ctx *ctx, const char *name);
 /* Whether it has the entries of /boot/loader/entries in its menu (blscfg). */
 bool kexec_grub_shows_entries(struct pkram_ctx *ctx);
 /*

@@ -445,6 +445,33 @@ static void test_program_entries(void **state)
 	expect(s, NULL, NULL, "/boot/mine", NULL, "6.2.0");
 }
 
+/* Words of an entry that GRUB has in its environment, or sets. */
+static void test_grub_variables(void **state)
+{
+	static const char entry[] = "/boot/loader/entries/a.conf", env[] = "/boot/grub2/grubenv";
+	struct sysroot *s = *state;
+
+	sysroot_kernel(s, "/boot/vmlinuz-6.1", "6.1");
+	sysroot_text(s, entry, "linux /vmlinuz-6.1\noptions  ro memmap=1G!4G $tuned_params\n");
+	sysroot_text(s, "/boot/grub2/grub.cfg", "set tuned_paramsx=a\nblscfg\n");
+	expect_line(s, "ro memmap=1G!4G");
+	sysroot_text(s, env, "tuned_params=isolcpus=1 b\n####");
+	expect_line(s, "ro memmap=1G!4G isolcpus=1 b");
+	/* As older ones have it: all of the line. */
+	sysroot_text(s, entry, "linux /vmlinuz-6.1\noptions $kernelopts ${tuned_params} c\n");
+	sysroot_text(s, "/boot/grub2/grub.cfg",
+		     "blscfg\nif [ -z \"${kernelopts}\" ]; then\n"
+		     "  set kernelopts=\"root=x ro \"\nfi\nset tuned_params=\"d\"\n");
+	expect_line(s, "root=x ro  isolcpus=1 b c");
+	sysroot_text(s, env, "kernelopts=root=y memmap=1G!4G\n");
+	expect_line(s, "root=y memmap=1G!4G d c");
+	/* What is more than that. */
+	sysroot_text(s, env, "kernelopts=root=y $more\n");
+	expect_line(s, NULL);
+	sysroot_text(s, entry, "linux /vmlinuz-6.1\noptions ro x=$tuned_params\n");
+	expect_line(s, NULL);
+}
+
 static void expect_loader(struct sysroot *s, enum kexec_loader want)
 {
 	enum kexec_loader loader = KEXEC_LOADER_UNKNOWN;
@@ -551,6 +578,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_program_entries, sysroot_setup,
 						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_grub_entries, sysroot_setup, sysroot_teardown),
+		cmocka_unit_test_setup_teardown(test_grub_variables, sysroot_setup,
+						sysroot_teardown),
 		cmocka_unit_test_setup_teardown(test_loader, sysroot_setup, sysroot_teardown),
 	};
 
