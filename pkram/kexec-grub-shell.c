@@ -123,17 +123,26 @@ static const char *put_value(const struct grub_variables *s, FILE *f, const char
 	return p;
 }
 
-/* NAME=value; returns its end. */
+/* Of the '=' behind a name, or the '+=' of a sh that is bash; 0: there is none. */
+static size_t sign_length(const char *p)
+{
+	return *p == '=' ? 1 : p[0] == '+' && p[1] == '=' ? 2 : 0;
+}
+
+/* NAME=value, or NAME+=value, which adds to it; *p moves to its end. */
 static int take_assignment(struct grub_variables *s, const char **p, size_t len)
 {
 	const char *name = *p;
+	size_t sign = sign_length(name + len), size;
+	struct grub_variable *old = sign > 1 ? find(s, name, len) : NULL;
 	char *value;
-	size_t size;
 	FILE *f = open_memstream(&value, &size);
 
 	if (!f)
 		return -ENOMEM;
-	*p = put_value(s, f, name + len + 1);
+	if (old)
+		fputs(old->value, f);
+	*p = put_value(s, f, name + len + sign);
 	if (fclose(f) != 0)
 		return -ENOMEM;
 	return set(s, name, len, value);
@@ -146,7 +155,7 @@ static bool may_set(const char *line, size_t len, const char *name)
 	size_t n = strlen(name);
 
 	for (size_t i = 1; i + n < len; i++)
-		if (line[i + n] == '=' && memcmp(line + i, name, n) == 0 &&
+		if (sign_length(line + i + n) && memcmp(line + i, name, n) == 0 &&
 		    !name_length(line + i - 1))
 			return true;
 	return false;
@@ -201,7 +210,7 @@ int grub_take_text(struct grub_variables *s, const char *p)
 
 		if (len == strlen("export") && memcmp(p, "export", len) == 0 && p[len] == ' ') {
 			p += len;
-		} else if (len && p[len] == '=') {
+		} else if (len && sign_length(p + len)) {
 			r = take_assignment(s, &p, len);
 		} else {
 			len = strcspn(p, "\n");

@@ -88,6 +88,10 @@ static void test_settings(void **state)
 	expect_line(s, "memmap=64Kx186 memmap=64K$0x187");
 	sysroot_text(s, SETTINGS, SECOND "=d\n");
 	expect_line(s, "d");
+	/* As bash has it. */
+	sysroot_text(s, SETTINGS, FIRST "=a\nX=b\n" FIRST "+=\" $X memmap=1G!4G\"\n"
+				  SECOND "+='c'\nexport " SECOND "+=d\n");
+	expect_line(s, "a b memmap=1G!4G cd");
 }
 
 /* Which files there are to it, and in which order. */
@@ -143,6 +147,8 @@ static void test_lines(void **state)
 	sysroot_text(s, SETTINGS,
 		     FIRST "=a\n[ -e /x ] && { " FIRST "=\"$" FIRST " memmap=1G!4G\"; }\n");
 	expect_variable(s, "memmap=1G!4G", FIRST);
+	sysroot_text(s, SETTINGS, FIRST "=a\n[ -e /x ] && " FIRST "+=' memmap=1G!8G'\n");
+	expect_variable(s, "memmap=1G!8G", FIRST);
 }
 
 int main(void)
