@@ -443,18 +443,6 @@ static bool spans_nodes(const struct kexec_plan_machine *m, const struct place *
 	return m->n_nodes && !one;
 }
 
-static struct kexec_memmap region_memmap(const struct place *at, char kind)
-{
-	struct kexec_memmap e = { .kind = (enum kexec_memmap_kind)kind, .start = at->start,
-				  .size = at->size };
-
-	if (e.kind == KEXEC_MEMMAP_CONVERT) {
-		e.old_type = KEXEC_E820_RAM;
-		e.new_type = KEXEC_E820_SOFT_RESERVED;
-	}
-	return e;
-}
-
 static int plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 		const struct kexec_memmaps *maps, const struct kexec_plan_wish *wish,
 		struct kexec_plan *p)
@@ -468,7 +456,7 @@ static int plan(struct pkram_ctx *ctx, const struct kexec_plan_machine *m,
 	r = take_steps(m, maps, wish, &s);
 	if (r < 0 || !choose(&s, m, wish, p, &at))
 		return r;
-	region = region_memmap(&at, wish->kind);
+	region = kexec_memmap_reserving(wish->kind, at.start, at.size);
 	r = kexec_plan_line(ctx, m, maps, &region, p);
 	if (r < 0)
 		return r;

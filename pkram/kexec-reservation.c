@@ -59,16 +59,23 @@ void kexec_memmap_word(const struct kexec_memmap *m, char buf[static KEXEC_MEMMA
 	memcpy(buf, t.s, sizeof(t.s));
 }
 
-/* The word that would do. */
-static struct text wanted_text(const struct kexec_keep *keep)
+struct kexec_memmap kexec_memmap_reserving(char kind, uint64_t start, uint64_t size)
 {
-	struct kexec_memmap m = { .kind = (enum kexec_memmap_kind)keep->kind, .start = keep->phys,
-				  .size = keep->size };
+	struct kexec_memmap m = { .kind = (enum kexec_memmap_kind)kind, .start = start,
+				  .size = size };
 
 	if (m.kind == KEXEC_MEMMAP_CONVERT) {
 		m.old_type = KEXEC_E820_RAM;
 		m.new_type = KEXEC_E820_SOFT_RESERVED;
 	}
+	return m;
+}
+
+/* The word that would do. */
+static struct text wanted_text(const struct kexec_keep *keep)
+{
+	struct kexec_memmap m = kexec_memmap_reserving(keep->kind, keep->phys, keep->size);
+
 	return memmap_text(&m);
 }
 

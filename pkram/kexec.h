@@ -108,6 +108,8 @@ void kexec_memmaps_done(struct kexec_memmaps *m);
 /* Whether one of them is of the same kind and range. */
 bool kexec_memmaps_have(const struct kexec_memmaps *m, const struct kexec_memmap *e);
 
+/* The one that makes such a region of RAM. */
+struct kexec_memmap kexec_memmap_reserving(char kind, uint64_t start, uint64_t size);
 /* "memmap=1G!4G" */
 #define KEXEC_MEMMAP_TEXT 96
 void kexec_memmap_word(const struct kexec_memmap *m, char buf[static KEXEC_MEMMAP_TEXT]);

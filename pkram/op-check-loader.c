@@ -7,14 +7,9 @@
 
 static void warn_lost(struct check *c, const struct kexec_keep *keep, const char *where)
 {
-	struct kexec_memmap m = { .kind = (enum kexec_memmap_kind)keep->kind, .start = keep->phys,
-				  .size = keep->size };
+	struct kexec_memmap m = kexec_memmap_reserving(keep->kind, keep->phys, keep->size);
 	char word[KEXEC_MEMMAP_TEXT], remedy[KEXEC_MEMMAP_TEXT + 128];
 
-	if (m.kind == KEXEC_MEMMAP_CONVERT) {
-		m.old_type = KEXEC_E820_RAM;
-		m.new_type = KEXEC_E820_SOFT_RESERVED;
-	}
 	kexec_memmap_word(&m, word);
 	snprintf(remedy, sizeof(remedy),
 		 "set %s in the boot loader (/etc/default/grub and update-grub, or the options of "
