@@ -25,9 +25,17 @@ int kexec_program(struct pkram_ctx *ctx, char **ret)
 	return -EUCLEAN;
 }
 
+bool kexec_locked_down(struct pkram_ctx *ctx)
+{
+	_cleanup_free_ char *state = NULL;
+
+	return machine_read(ctx, "/sys/kernel/security/lockdown", &state, NULL) == 0 &&
+	       !strstr(state, "[none]");
+}
+
 int kexec_possible(struct pkram_ctx *ctx)
 {
-	_cleanup_free_ char *program = NULL, *lockdown = NULL;
+	_cleanup_free_ char *program = NULL;
 	uint64_t disabled = 0;
 
 	if (!machine_exists(ctx, "/sys/kernel/kexec_loaded")) {
@@ -42,10 +50,6 @@ int kexec_possible(struct pkram_ctx *ctx)
 				  "kernel.kexec_load_disabled is set, and stays so in this boot");
 		return -EUCLEAN;
 	}
-	if (machine_read(ctx, "/sys/kernel/security/lockdown", &lockdown, NULL) == 0 &&
-	    !strstr(lockdown, "[none]"))
-		pkram_log_info(ctx, "the kernel is locked down (%s): it loads only a signed kernel",
-			       lockdown);
 	return kexec_program(ctx, &program);
 }
 

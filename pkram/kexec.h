@@ -425,7 +425,9 @@ bool kexec_initrd_keeps_away(const struct kexec_initrd *i, const char *name);
 
 /* --- loading (kexec-load.c) --- */
 
-/* Whether kexec -s can work here: kexec_load_disabled, lockdown, the tool. -EUCLEAN with the reason
+/* Whether the kernel loads only what is signed. */
+bool kexec_locked_down(struct pkram_ctx *ctx);
+/* Whether kexec can work here: the kernel has it, allows it, the tool. -EUCLEAN with the reason
  * logged. */
 int kexec_possible(struct pkram_ctx *ctx);
 /* How kexec-tools load. */

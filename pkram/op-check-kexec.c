@@ -12,14 +12,6 @@
 
 /* --- kexec --- */
 
-static bool is_locked_down(struct check *c)
-{
-	_cleanup_free_ char *state = NULL;
-
-	return machine_read(c->ctx, "/sys/kernel/security/lockdown", &state, NULL) == 0 &&
-	       !strstr(state, "[none]");
-}
-
 /* Whether the running kernel is known to be built without the option. */
 static bool is_built_without(const struct check *c, const char *option)
 {
@@ -50,7 +42,7 @@ static int choose_method(struct check *c)
 			return refuse_method(c, "kexec_load (CONFIG_KEXEC)");
 		break;
 	}
-	if (c->method == KEXEC_METHOD_LOAD && is_locked_down(c)) {
+	if (c->method == KEXEC_METHOD_LOAD && kexec_locked_down(c->ctx)) {
 		pkram_log_refusal(c->ctx, "use --method file, and a signed kernel",
 				  "this kernel is locked down, and refuses kexec_load");
 		return -EUCLEAN;
@@ -109,7 +101,7 @@ int check_kexec(struct check *c)
 /* Why only signed kernels load; NULL: others do, too. */
 static const char *wants_signature(struct check *c)
 {
-	if (is_locked_down(c))
+	if (kexec_locked_down(c->ctx))
 		return "this kernel is locked down";
 	if (c->running_config &&
 	    kexec_config_get(c->running_config, "CONFIG_KEXEC_SIG_FORCE") == 'y')
