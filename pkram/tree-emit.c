@@ -161,7 +161,6 @@ static int add_run(struct tree_image *img, uint32_t source, uint64_t off, uint64
 	}
 	r = tree_early_add(img, img->blocks, blocks, l);
 	img->blocks += blocks;
-	img->sources[source].flags |= SOURCE_DATA;
 	return r;
 }
 

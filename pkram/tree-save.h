@@ -38,10 +38,9 @@ struct tree_buf {
 };
 
 enum {
-	SOURCE_DATA = 1 << 0,		/* has runs: looked at when they are read */
-	SOURCE_UNCHECKED = 1 << 1,	/* not of this tree: a made up root, another mount */
-	SOURCE_SPARSE = 1 << 2,		/* has holes: @blocks tells when one was filled */
-	SOURCE_HUGE = 1 << 3,		/* of a filesystem that gives it huge pages */
+	SOURCE_UNCHECKED = 1 << 0,	/* not of this tree: a made up root, another mount */
+	SOURCE_SPARSE = 1 << 1,		/* has holes: @blocks tells when one was filled */
+	SOURCE_HUGE = 1 << 2,		/* of a filesystem that gives it huge pages */
 };
 
 /* An inode of the source. Its size, mode and mtime are those of the EROFS inode @nid. */
