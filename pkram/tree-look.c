@@ -157,9 +157,9 @@ static bool may_have_holes(const struct tree_look *l)
  * (fallocated, or behind its end): with zeroes in their place it comes back with the same bytes and
  * as much room. To ask for holes would walk all of its pages, which costs a tenth of copying them.
  */
-static bool has_all_pages(const struct tree_image *img, const struct tree_look *l)
+static bool has_all_pages(const struct tree_look *l)
 {
-	return l->fs_magic == TMPFS_MAGIC && !img->opts.allow_lossy &&
+	return l->fs_magic == TMPFS_MAGIC &&
 	       l->st.stx_blocks == ALIGN_UP(l->st.stx_size, (uint64_t)TREE_BLOCK) / 512;
 }
 
@@ -186,7 +186,7 @@ static int look_at_data(struct tree_looks *looks, struct tree_look *l)
 			return r;
 		l->read = true;
 	}
-	if (!has_all_pages(img, l) && (!l->read || may_have_holes(l))) {
+	if (!has_all_pages(l) && (!l->read || may_have_holes(l))) {
 		r = tree_holes_map(l->file.fd, size, hugetlb, l->st.stx_blocks, &l->segments);
 		if (r < 0)
 			return r;

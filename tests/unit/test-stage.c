@@ -249,6 +249,41 @@ static void test_sources(void **state)
 	pkram_region_close(region);
 }
 
+/* On tmpfs, room that nobody wrote is called a hole: it is saved, and compared, as zeroes. */
+static void test_fallocated_source(void **state)
+{
+	static const size_t sizes[] = { 12 * KIB, 6 * MIB };
+	struct pkram_save_item item = { .name = "tree" };
+	char dir[] = "/dev/shm/pkram-source-XXXXXX";
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	assert_non_null(mkdtemp(dir));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char file[64];
+		int fd;
+
+		snprintf(file, sizeof(file), "%s/%zu", dir, i);
+		fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+		assert_true(fd >= 0);
+		assert_int_equal(posix_fallocate(fd, 0, (off_t)sizes[i]), 0);
+		assert_int_equal(pwrite(fd, "x", 1, 5000), 1);
+		close(fd);
+	}
+	item.path = dir;
+	assert_int_equal(pkram_save_trees(region, &item, 1, NULL, NULL), 0);
+	if (pkram_stage(region, NULL) < 0)
+		fail_msg("%s", s->log);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		char file[64];
+
+		snprintf(file, sizeof(file), "%s/%zu", dir, i);
+		assert_int_equal(unlink(file), 0);
+	}
+	assert_int_equal(rmdir(dir), 0);
+	pkram_region_close(region);
+}
+
 static void test_jump(void **state)
 {
 	const struct pkram_jump_options at_once = { .struct_size = sizeof(at_once),
@@ -644,6 +679,7 @@ int main(void)
 		STAGE_TEST(test_reservations), STAGE_TEST(test_not_possible),
 		STAGE_TEST(test_not_unloaded),
 		STAGE_TEST(test_file_region), STAGE_TEST(test_writer), STAGE_TEST(test_sources),
+		STAGE_TEST(test_fallocated_source),
 		STAGE_TEST(test_jump), STAGE_TEST(test_jump_later),
 		STAGE_TEST(test_arm_elsewhere), STAGE_TEST(test_arm),
 		STAGE_TEST(test_early_again),
