@@ -166,7 +166,8 @@ static int emit_file(struct tree_image *img, struct tree_look *l, uint32_t sourc
 		return 0;
 	if (!l->busy && !l->writer && !l->file.leased)
 		r = tree_add_unleased(img, source);
-	return r < 0 ? r : tree_emit_data(img, source, l);
+	/* A probe does not ask for holes: without them, the data may be more than is possible. */
+	return r < 0 || img->probe ? r : tree_emit_data(img, source, l);
 }
 
 void tree_entry_is(struct tree_look *l, uint32_t dir, uint32_t source)
