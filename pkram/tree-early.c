@@ -4,7 +4,12 @@
  * for its attributes and its bytes. Where data lies is known as soon as it is emitted, but for the
  * length of the image's front; so windows are counted from the start of the data. Only whole
  * windows are given away, all others (in them lie parts of large or sparse files, or the last file)
- * are for tree_image_fill(), which needs to know nothing of this.
+ * are for tree_image_fill().
+ *
+ * A file that lies in windows of both kinds is read at two times, and on tmpfs a process that maps
+ * it, stores and goes in between leaves no trace but other bytes. To keep it open would keep any
+ * number of files open. So its lease now guards a hash of all of it, too, and that of later the
+ * comparison: both parts are of a file with the same bytes.
  */
 #include "tree-save.h"
 
@@ -15,6 +20,7 @@ struct run {
 	struct tree_image *img;
 	uint64_t first;			/* index of the first window */
 	uint64_t start, end;		/* of the data that it adds */
+	bool *given;			/* one per window: it went */
 	struct tree_early_part next;
 };
 
@@ -111,21 +117,53 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	r = e->sink->put(e->sink->arg, index, bytes);
 	if (r < 0)
 		return r;
+	run->given[i] = true;
 	run->img->given += PKRAM_WINDOW;
 	return tree_scan_progress(run->img);
+}
+
+/* Finds the files of which not all has gone. What was begun of the last window may go or not. */
+static void find_parted(const struct run *run)
+{
+	const struct tree_early *e = &run->img->early;
+
+	for (size_t i = 0; i < e->n_pieces; i++) {
+		const struct tree_early_piece *p = &e->pieces[i];
+		size_t first = (size_t)(p->start / PKRAM_WINDOW - run->first);
+		size_t last = (size_t)((p->end - 1) / PKRAM_WINDOW - run->first);
+
+		if (p->look && first != last && memchr(run->given + first, 0, last - first + 1))
+			p->look->parted = true;
+	}
 }
 
 static int close_kept(void *arg, unsigned int worker, uint64_t i)
 {
 	struct tree_looks *looks = arg;
 	struct tree_look *l = &looks->v[i];
+	int r = 0;
 
 	(void)worker;
 	if (!l->keep)
 		return 0;
+	if (l->parted)
+		r = tree_file_hash(looks->img, &l->file, &l->content);
 	tree_file_close(looks->img, &l->file);
 	l->keep = false;
-	return 0;
+	return r;
+}
+
+static void note_parted(const struct tree_looks *looks)
+{
+	for (size_t i = 0; i < looks->n; i++) {
+		const struct tree_look *l = &looks->v[i];
+		struct tree_source *s = &looks->img->sources[l->file.source];
+
+		if (!l->parted)
+			continue;
+		s->flags |= SOURCE_PARTED;
+		s->content = l->read ? XXH3_64bits(l->bytes, l->len) : l->content;
+	}
 }
 
 static int make_buffers(struct tree_early *e, unsigned int threads)
@@ -147,6 +185,8 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 	struct run run = {
 		.img = img, .start = e->pieces[0].start, .end = e->pieces[e->n_pieces - 1].end,
 	};
+	_cleanup_free_ bool *given = NULL;
+	uint64_t windows;
 	int r;
 
 	r = e->sink->room(e->sink->arg, run.end);
@@ -160,7 +200,12 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 	if (run.start != e->part.end)
 		e->part.bytes = NULL;
 	run.first = run.start / PKRAM_WINDOW;
-	r = work_pool_run(pool, (run.end - 1) / PKRAM_WINDOW - run.first + 1, fill_window, &run);
+	windows = (run.end - 1) / PKRAM_WINDOW - run.first + 1;
+	run.given = given = calloc(windows, sizeof(*given));
+	if (!given)
+		return -ENOMEM;
+	r = work_pool_run(pool, windows, fill_window, &run);
+	find_parted(&run);
 	/* The window that was begun lies in the spare buffer. */
 	if (run.next.bytes == e->spare) {
 		e->spare = e->held;
@@ -180,9 +225,11 @@ int tree_early_run(struct work_pool *pool, struct tree_looks *looks)
 	if (e->sink && e->n_pieces)
 		r = give_windows(img, pool);
 	e->n_pieces = 0;
-	if (looks->kept)
-		work_pool_run(pool, looks->n, close_kept, looks);
+	if (r >= 0 && looks->kept)
+		r = work_pool_run(pool, looks->n, close_kept, looks);
 	looks->kept = 0;
+	if (r >= 0)
+		note_parted(looks);
 	return MIN(r, 0);
 }
 

@@ -4,7 +4,9 @@
  * caller's memory, or lent from a mapping of the file. A file that lies in one range is opened,
  * read and closed in one go. A larger one is shared by the fills that it spans: opened by the
  * first, closed by the last, so that its lease holds for the whole copy. Ranges are claimed in
- * ascending order, so about two such files per thread are open at a time.
+ * ascending order, so about two such files per thread are open at a time. Of a file that went in
+ * parts while the tree was scanned (tree-early.c), its first or its last bytes are left: they are
+ * read as if it were alone.
  *
  * A mapping saves the copy that pread makes, but ends in SIGBUS where a file shrinks, and may show
  * bytes that change. Under a lease neither can be: who wants to write or to truncate waits for a
@@ -99,6 +101,23 @@ int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_
 		done += (size_t)n;
 	}
 	memset(buf + done, 0, len - done);
+	return 0;
+}
+
+int tree_file_hash(struct tree_image *img, const struct tree_file *file, uint64_t *ret)
+{
+	uint64_t size = le64toh(tree_inode(img, img->sources[file->source].nid)->size), hash = 0;
+	uint8_t buf[TREE_LOOK_BYTES];
+
+	for (uint64_t off = 0; off < size; off += sizeof(buf)) {
+		size_t len = (size_t)MIN(size - off, sizeof(buf));
+		int r = tree_file_read(img, file, off, len, buf);
+
+		if (r < 0)
+			return r;
+		hash = XXH3_64bits_withSeed(buf, len, hash);
+	}
+	*ret = hash;
 	return 0;
 }
 
@@ -239,8 +258,8 @@ static int fill_shared(struct fill *f, size_t first, size_t end)
 	return r;
 }
 
-/* The same of a file that lies in the range whole. */
-static int fill_whole(struct fill *f, size_t first, size_t end)
+/* The same of a file that no other range needs open. */
+static int fill_alone(struct fill *f, size_t first, size_t end)
 {
 	struct tree_file file;
 	int r;
@@ -269,7 +288,10 @@ static int fill_data(struct fill *f)
 			end++;
 		whole = whole && run_end(&img->runs[end - 1]) <= f->end &&
 			(end == img->n_runs || img->runs[end].source != source);
-		r = whole ? fill_whole(f, i, end) : fill_shared(f, i, end);
+		if (whole || img->sources[source].flags & SOURCE_PARTED)
+			r = fill_alone(f, i, end);
+		else
+			r = fill_shared(f, i, end);
 		i = end;
 	}
 	return r;

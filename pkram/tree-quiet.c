@@ -284,6 +284,16 @@ char *tree_file_path(const struct tree_image *img, const struct tree_file *file)
 			    tree_source_path(img, file->source);
 }
 
+/* Whether what was taken of it while it was scanned is of one moment with what was read now. */
+static bool same_content(struct tree_image *img, const struct tree_file *file)
+{
+	const struct tree_source *s = &img->sources[file->source];
+	uint64_t hash;
+
+	return !(s->flags & SOURCE_PARTED) ||
+	       (tree_file_hash(img, file, &hash) == 0 && hash == s->content);
+}
+
 void tree_file_close(struct tree_image *img, struct tree_file *file)
 {
 	const char *what = NULL;
@@ -291,10 +301,13 @@ void tree_file_close(struct tree_image *img, struct tree_file *file)
 
 	if (file->fd < 0)
 		return;
+	if (!same_content(img, file))
+		what = "changed while it was saved";
+	/* The lease is looked at last: it held all the time. */
 	if (file->leased) {
 		if (fcntl(file->fd, F_GETLEASE) != F_RDLCK)
 			what = "was opened for writing while it was saved";
-	} else if (tree_statx(file->fd, "", &st) == 0) {
+	} else if (!what && tree_statx(file->fd, "", &st) == 0) {
 		what = differs(img, file->source, &st);
 	}
 	if (what)

@@ -41,6 +41,7 @@ enum {
 	SOURCE_UNCHECKED = 1 << 0,	/* not of this tree: a made up root, another mount */
 	SOURCE_SPARSE = 1 << 1,		/* has holes: @blocks tells when one was filled */
 	SOURCE_HUGE = 1 << 2,		/* of a filesystem that gives it huge pages */
+	SOURCE_PARTED = 1 << 3,		/* a part of it may have gone early: see @content */
 };
 
 /* An inode of the source. Its size, mode and mtime are those of the EROFS inode @nid. */
@@ -54,8 +55,13 @@ struct tree_source {
 	uint32_t dev;			/* index into devs */
 	uint16_t flags;			/* fixed by the scan */
 	bool named;			/* said to be not quiet; once is enough; under the lock */
-	uint32_t blocks;		/* low bits of st_blocks */
-	uint32_t slot;			/* of a directory: where in struct tree_dirs, if at all */
+	union {
+		struct {
+			uint32_t blocks; /* low bits of st_blocks */
+			uint32_t slot;	/* of a directory: where in struct tree_dirs, if at all */
+		};
+		uint64_t content;	/* its hash: tree_file_hash() */
+	};
 };
 
 /*
@@ -127,6 +133,8 @@ struct tree_look {
 	bool read;			/* @bytes are its content */
 	bool keep;			/* @file stays open: until the content is in its place, or
 					 * as the directory's descriptor */
+	bool parted;			/* some of it may have gone, the rest comes later */
+	uint64_t content;		/* ... and a hash of all */
 	struct tree_file file;
 	int64_t before;			/* tree_clock_now() */
 	int64_t since;			/* before the lease was asked for */
@@ -427,3 +435,5 @@ void tree_file_drop(struct tree_file *file);
 /* Reads bytes of a file; what is missing becomes zeroes. */
 int tree_file_read(struct tree_image *img, const struct tree_file *file, uint64_t off, size_t len,
 		   uint8_t *buf);
+/* A hash of all of its content: the one of its bytes where they are TREE_LOOK_BYTES at most. */
+int tree_file_hash(struct tree_image *img, const struct tree_file *file, uint64_t *ret);

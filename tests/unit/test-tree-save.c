@@ -214,6 +214,142 @@ static void windows_come_early(void **state)
 	close(dir);
 }
 
+/* A process that maps a file, stores at both ends and goes: on tmpfs that changes no time. */
+static void store_mapped(int dir, const char *name)
+{
+	int fd = (int)must(openat(dir, name, O_RDWR));
+	struct stat st;
+	char *map;
+
+	must(fstat(fd, &st));
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	map[0] ^= 1;
+	map[st.st_size - 1] ^= 1;
+	munmap(map, (size_t)st.st_size);
+	close(fd);
+}
+
+/* What the scan does not give is filled later; meanwhile somebody stores into @name, if any. */
+static int save_in_parts(struct fixture *f, int dir, const char *name)
+{
+	const struct tree_scan_options o = { 0 };
+	struct given g = { .room = 64 * PKRAM_WINDOW };
+	const struct tree_sink sink = { .room = given_room, .put = given_put, .arg = &g };
+	_cleanup_free_ uint8_t *parts = NULL, *whole = NULL;
+	struct tree_image_info info;
+	struct tree_image *img;
+	bool live;
+	int r;
+
+	g.bytes = malloc(g.room);
+	f->log[0] = '\0';
+	assert_int_equal(tree_image_new(f->ctx, f->src, &o, &img), 0);
+	assert_int_equal(tree_image_scan(img, &sink), 0);
+	if (name)
+		store_mapped(dir, name);
+	tree_image_info(img, &info);
+	parts = malloc(info.size);
+	assert_int_equal(tree_image_fill(img, 0, info.meta_size, parts), 0);
+	for (uint64_t off = info.meta_size, i = 0; off < info.size; off += PKRAM_WINDOW, i++) {
+		size_t len = MIN(PKRAM_WINDOW, info.size - off);
+
+		if (g.windows[i])
+			memcpy(parts + off, g.bytes + i * PKRAM_WINDOW, PKRAM_WINDOW);
+		else
+			assert_int_equal(tree_image_fill(img, off, len, parts + off), 0);
+	}
+	assert_int_equal(img->n_files, 0);
+	r = tree_image_finish(img, &live);
+	tree_image_free(img);
+	free(g.bytes);
+	if (r < 0)
+		return r;
+	assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
+	whole = malloc(info.size);
+	fill_image(f, img, PKRAM_WINDOW, 2, whole);
+	assert_memory_equal(parts, whole, info.size);
+	tree_image_free(img);
+	return 0;
+}
+
+/* @n files of one block, or of none. */
+static void make_blocks(int dir, const char *prefix, unsigned int n, bool empty)
+{
+	char name[16];
+
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s-%03u", prefix, i);
+		make_file(dir, name, empty ? 0 : 3000, 0644);
+	}
+}
+
+/* One block of data, then a hole: its window comes later. */
+static void make_later(int dir)
+{
+	int fd = (int)must(openat(dir, "0-holes", O_CREAT | O_EXCL | O_WRONLY, 0600));
+
+	put_random(fd, 0, TREE_BLOCK);
+	must(ftruncate(fd, MIB));
+	close(fd);
+}
+
+static void is_of_one_moment(struct fixture *f, int dir, const char *name)
+{
+	char said[64];
+
+	snprintf(said, sizeof(said), "%s changed while it was saved", name);
+	assert_int_equal(save_in_parts(f, dir, NULL), 0);
+	assert_int_equal(save_in_parts(f, dir, name), -EBUSY);
+	if (!strstr(f->log, said))
+		fail_msg("%s: %s", name, f->log);
+	close(dir);
+	assert_int_equal(run("rm -rf %s", f->src), 0);
+}
+
+static void parts_are_of_one_moment(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+
+	/* Its last window is not whole. */
+	make_file(dir, "end", 1500000, 0644);
+	is_of_one_moment(f, dir, "end");
+
+	/* Its first window comes later; one that is read while it is looked at. */
+	dir = src_dir(f);
+	make_later(dir);
+	make_blocks(dir, "1", 254, false);
+	make_file(dir, "2-small", TREE_LOOK_BYTES, 0644);
+	make_blocks(dir, "3", 300, false);
+	is_of_one_moment(f, dir, "2-small");
+
+	/* The same, but its second window is only begun when it is closed. */
+	dir = src_dir(f);
+	make_later(dir);
+	make_blocks(dir, "1", 510, true);
+	make_file(dir, "2-large", 1500000, 0644);
+	make_blocks(dir, "3", 300, false);
+	is_of_one_moment(f, dir, "2-large");
+}
+
+static void parts_leave_no_file_open(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+	char name[16];
+
+	for (unsigned int i = 0; i < 16; i++) {
+		snprintf(name, sizeof(name), "%02u", i);
+		if (i % 2)
+			make_file(dir, name, 3300000, 0644);
+		else
+			make_sparse(dir, name, 3 * MIB, 5);
+	}
+	assert_int_equal(save_in_parts(f, dir, NULL), 0);
+	close(dir);
+}
+
 static void single_file(void **state)
 {
 	struct fixture *f = *state;
@@ -474,6 +610,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_type_is_carried, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_cut_gives_the_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(windows_come_early, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_are_of_one_moment, setup, teardown),
+		cmocka_unit_test_setup_teardown(parts_leave_no_file_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(single_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(few_descriptors_serve_any_depth, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_leave_no_trace, setup, teardown),
