@@ -164,11 +164,6 @@ static int add_run(struct tree_image *img, uint32_t source, uint64_t off, uint64
 	return r;
 }
 
-static uint64_t chunk_size(const struct erofs_inode *inode)
-{
-	return (uint64_t)EROFS_BLOCK << (le32toh(inode->u.chunk_format) & EROFS_CHUNK_BITS_MASK);
-}
-
 static bool is_chunked(const struct erofs_inode *inode)
 {
 	return le16toh(inode->format) >> EROFS_FORMAT_LAYOUT_SHIFT == EROFS_CHUNK_BASED;
@@ -177,7 +172,7 @@ static bool is_chunked(const struct erofs_inode *inode)
 /* Gives each chunk with data its place. */
 static int place_chunks(struct tree_image *img, uint32_t source, struct erofs_inode *inode)
 {
-	uint64_t size = le64toh(inode->size), chunk = chunk_size(inode), off = 0;
+	uint64_t size = le64toh(inode->size), chunk = tree_chunk_size(inode), off = 0;
 	pkram_le32 *map = tree_emit_tail(img, img->sources[source].nid);
 
 	for (; off < size; off += MIN(chunk, size - off), map++) {
@@ -212,7 +207,7 @@ int tree_emit_data(struct tree_image *img, uint32_t source, struct tree_look *l)
 static void shift_inode(struct tree_image *img, uint64_t nid, uint32_t blocks)
 {
 	struct erofs_inode *inode = tree_inode(img, nid);
-	uint64_t size = le64toh(inode->size), chunks;
+	uint64_t size = le64toh(inode->size), chunk, chunks;
 	pkram_le32 *map;
 
 	if (!is_chunked(inode)) {
@@ -221,7 +216,8 @@ static void shift_inode(struct tree_image *img, uint64_t nid, uint32_t blocks)
 		return;
 	}
 	map = tree_emit_tail(img, nid);
-	chunks = size / chunk_size(inode) + (size % chunk_size(inode) != 0);
+	chunk = tree_chunk_size(inode);
+	chunks = size / chunk + (size % chunk != 0);
 	for (uint64_t i = 0; i < chunks; i++)
 		if (map[i] != htole32(EROFS_NULL_ADDR))
 			map[i] = htole32(le32toh(map[i]) + blocks);

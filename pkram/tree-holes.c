@@ -14,6 +14,8 @@
 #define MAP_WEIGHT 3
 /* A map of so many entries serves any file: larger ones get larger chunks. */
 #define MAP_ENTRIES_MAX (UINT64_C(1) << 28)
+/* Holes on hugetlbfs are multiples of this. */
+#define HUGETLB_PIECE (64 * KIB)
 
 static int add_segment(struct tree_segments *seg, uint64_t off, uint64_t end)
 {
@@ -32,33 +34,45 @@ static int add_segment(struct tree_segments *seg, uint64_t off, uint64_t end)
 	return 0;
 }
 
+/* Whether [off, end) of a file reads like a hole: 1 or 0. */
+static int reads_empty(int fd, uint64_t off, uint64_t end)
+{
+	uint8_t buf[HUGETLB_PIECE];
+
+	while (off < end) {
+		ssize_t n = pread(fd, buf, (size_t)MIN(end - off, sizeof(buf)), (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		if (!all_zero(buf, (size_t)n))
+			return 0;
+		off += (uint64_t)n;
+	}
+	return 1;
+}
+
 /*
  * hugetlbfs has no SEEK_DATA, and nothing tells which of its pages are there without making them. A
  * page of zeroes reads like a hole, so it is saved as one.
  */
 static int map_hugetlb(int fd, uint64_t size, uint64_t blocks, struct tree_segments *seg)
 {
-	static const uint8_t zero[64 * 1024];
-	_cleanup_free_ uint8_t *buf = NULL;
 	bool full = blocks >= size / 512;
 
 	if (blocks == 0)
 		return 0;
 	if (full)
 		return add_segment(seg, 0, size);
-	buf = malloc(sizeof(zero));
-	if (!buf)
-		return -ENOMEM;
-	for (uint64_t off = 0; off < size; off += sizeof(zero)) {
-		ssize_t n = pread(fd, buf, sizeof(zero), (off_t)off);
-		int r = 0;
+	for (uint64_t off = 0; off < size; off += HUGETLB_PIECE) {
+		uint64_t end = MIN(size, off + HUGETLB_PIECE);
+		int r = reads_empty(fd, off, end);
 
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		if (memcmp(buf, zero, (size_t)n) != 0)
-			r = add_segment(seg, off, off + (uint64_t)n);
+		if (r == 0)
+			r = add_segment(seg, off, end);
 		if (r < 0)
 			return r;
 	}
@@ -183,4 +197,43 @@ int tree_holes_emit(struct tree_image *img, uint64_t nid, const struct tree_segm
 			map[c] = 0;
 	}
 	return 0;
+}
+
+/* The first of a file's holes that are kept beside the image. */
+static size_t find_hole(const struct tree_image *img, uint64_t nid)
+{
+	size_t low = 0, high = img->n_holes;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (le64toh(img->holes[mid].nid) < nid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+int tree_holes_empty(const struct tree_image *img, const struct tree_file *file)
+{
+	uint64_t nid = img->sources[file->source].nid;
+	const struct erofs_inode *inode = tree_inode(img, nid);
+	uint64_t size = le64toh(inode->size), chunk = tree_chunk_size(inode), len;
+	const pkram_le32 *map = tree_emit_tail(img, nid);
+	int r = 1;
+
+	for (uint64_t off = 0; off < size && r > 0; off += len, map++) {
+		len = MIN(chunk, size - off);
+		if (*map == htole32(EROFS_NULL_ADDR))
+			r = reads_empty(file->fd, off, off + len);
+	}
+	for (size_t i = find_hole(img, nid); i < img->n_holes && r > 0; i++) {
+		const struct pkram_hole *h = &img->holes[i];
+
+		if (le64toh(h->nid) != nid)
+			break;
+		r = reads_empty(file->fd, le64toh(h->off), le64toh(h->off) + le64toh(h->len));
+	}
+	return r;
 }

@@ -290,8 +290,10 @@ static bool same_content(struct tree_image *img, const struct tree_file *file)
 	const struct tree_source *s = &img->sources[file->source];
 	uint64_t hash;
 
-	return !(s->flags & SOURCE_PARTED) ||
-	       (tree_file_hash(img, file, &hash) == 0 && hash == s->content);
+	if (s->flags & SOURCE_PARTED)
+		return tree_file_hash(img, file, &hash) == 0 && hash == s->content;
+	return !(s->flags & SOURCE_SPARSE) || img->devs[s->dev].fs_magic != HUGETLBFS_MAGIC ||
+	       tree_holes_empty(img, file) > 0;
 }
 
 void tree_file_close(struct tree_image *img, struct tree_file *file)

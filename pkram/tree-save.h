@@ -21,6 +21,7 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -256,6 +257,12 @@ static inline struct erofs_inode *tree_inode(const struct tree_image *img, uint6
 	return (struct erofs_inode *)(img->inodes.p + (nid << EROFS_SLOT_BITS));
 }
 
+/* Of one that is CHUNK_BASED. */
+static inline uint64_t tree_chunk_size(const struct erofs_inode *inode)
+{
+	return (uint64_t)EROFS_BLOCK << (le32toh(inode->u.chunk_format) & EROFS_CHUNK_BITS_MASK);
+}
+
 /* What stands behind an inode: its xattr area and its tail (symlink target or chunk map). */
 struct tree_extra {
 	const struct tree_buf *xattrs;
@@ -363,6 +370,11 @@ unsigned int tree_holes_chunk_bits(const struct tree_segments *segments, uint64_
 /* Fills a chunk map: 0 for data, EROFS_NULL_ADDR for holes, and keeps the finer holes. */
 int tree_holes_emit(struct tree_image *img, uint64_t nid, const struct tree_segments *segments,
 		    uint64_t size, unsigned int bits);
+/*
+ * Whether the holes of a file read like some now: 1 or 0. For hugetlbfs, where pages of zeroes are
+ * holes: who stores into one changes neither times nor blocks.
+ */
+int tree_holes_empty(const struct tree_image *img, const struct tree_file *file);
 
 /* --- tree-source.c --- */
 

@@ -421,6 +421,76 @@ static void lent_until_a_writer_comes(void **state)
 	must(umount(f->dir));
 }
 
+/* Of the machine's huge pages; negative: only how many there are. */
+static int set_pool(int pages)
+{
+	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "r+e");
+	int has = 0;
+
+	if (!f)
+		return 0;
+	if (pages >= 0)
+		fprintf(f, "%d\n", pages);
+	rewind(f);
+	if (fscanf(f, "%d", &has) != 1)
+		has = 0;
+	fclose(f);
+	return has;
+}
+
+/* Where pages of zeroes are holes, times and blocks tell nothing of what is stored into one. */
+static void holes_of_huge_pages_stay_empty(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	int had = set_pool(-1), dir, fd;
+	char *map;
+
+	if (set_pool(had + 2) < had + 2 || unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("hugetlbfs", f->dir, "hugetlbfs", 0, "pagesize=2M") < 0) {
+		set_pool(had);
+		print_message("SKIP: no pool of huge pages\n");
+		skip();
+	}
+	dir = src_dir(f);
+	fd = (int)must(openat(dir, "file", O_CREAT | O_RDWR, 0600));
+	must(ftruncate(fd, 2 * GIB));
+	map = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	memset(map, 'x', MIB + 5000);
+	map[3 * MIB] = 0;
+	munmap(map, 4 * MIB);
+	close(fd);
+	for (unsigned int i = 0; i < 3; i++) {
+		/* In a chunk that is a hole, and in one that has data, too. */
+		static const uint64_t stores[] = { 0, 3 * MIB, MIB + 120 * KIB };
+		_cleanup_free_ uint8_t *bytes = NULL;
+		struct tree_image *img = NULL;
+		struct tree_image_info info;
+		bool live;
+
+		assert_int_equal(scan_image(f->ctx, f->src, &o, &img), 0);
+		fd = (int)must(openat(dir, "file", O_RDWR));
+		map = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		assert_ptr_not_equal(map, MAP_FAILED);
+		if (stores[i])
+			map[stores[i]] = 'y';
+		close(fd);
+		munmap(map, 4 * MIB);
+		tree_image_info(img, &info);
+		bytes = malloc(info.size);
+		fill_image(f, img, PKRAM_WINDOW, 2, bytes);
+		assert_int_equal(tree_image_finish(img, &live), stores[i] ? -EBUSY : 0);
+		tree_image_free(img);
+	}
+	assert_non_null(strstr(f->log, "file changed while it was saved"));
+	must(unlinkat(dir, "file", 0));
+	close(dir);
+	must(umount(f->dir));
+	set_pool(had);
+}
+
 static void sources_are_compared(void **state)
 {
 	const struct tree_scan_options o = { 0 };
@@ -458,6 +528,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writers_without_leases, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_later_writer_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(lent_until_a_writer_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(holes_of_huge_pages_stay_empty, setup, teardown),
 		cmocka_unit_test_setup_teardown(sources_are_compared, setup, teardown),
 	};
 
