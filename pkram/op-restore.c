@@ -93,11 +93,14 @@ static int judge_damage(struct restore *r, const struct restore_tree *t)
 		       op_not_survived(r->region, n->name, n) : -EBADMSG;
 }
 
-/* Salvage goes on without a tree of which nothing can be told. */
+/* Salvage goes on without a tree of which nothing is left. */
 static int build_or_leave(struct restore *r, struct restore_tree *t)
 {
 	int k = build_tree(r, t);
 
+	/* A single file that is left out was all of its tree. */
+	if (k >= 0 && t->left_out && store_reader_node(t->reader)->single)
+		k = -EBADMSG;
 	if (k == -EBADMSG && !(r->flags & PKRAM_RESTORE_SALVAGE))
 		return judge_damage(r, t);
 	if (k != -EBADMSG)

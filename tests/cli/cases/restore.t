@@ -220,6 +220,23 @@ $ ls to$PWD/d; pkram ls -n -o name,state | tr -s ' ' | grep '^d '
 $ rm -r to; pkram restore --once --salvage --to to d 2>/dev/null
 [4]
 
+A single file that is damaged does not hold up the others.
+
+$ rm -r to; for i in f1 f2 f3; do echo $i >$i; pkram save -q -n $i $i; done; poke region flip data:f2+8192
+$ pkram restore --salvage --to to f1 f2 f3
+! pkram: warning: f2: damaged, left out
+! pkram: f2: damaged: 4096 bytes at 8192 (region offset 0xf02000)
+! pkram: f2: damaged: f2
+! pkram: restored 2 nodes: 4 files, 8.0 KiB in T s, RATE
+[4]
+$ ls to$PWD; pkram ls -n -o name,state | tr -s ' ' | grep '^f'
+| f1
+| f3
+| f1 restored
+| f2 fresh
+| f3 restored
+$ pkram rm f1 f2 f3; rm -r f1 f2 f3 to
+
 A node of which nothing can be told does not hold up the others.
 
 $ pkram rm -q d large; rm -rf to; poke region flip block:named+20 copy:named+20; rm -r a b single
