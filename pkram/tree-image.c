@@ -116,6 +116,8 @@ int tree_source_check(struct pkram_ctx *ctx, const char *path, uint64_t fingerpr
 		return r;
 	img->probe = true;
 	r = tree_scan(img);
+	if (r == 0)
+		r = tree_check_unleased(img);
 	if (r < 0)
 		return r;
 	tree_named_end(img);

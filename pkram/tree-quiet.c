@@ -415,7 +415,7 @@ static void unleased_writer(void *arg, size_t file, pid_t pid, const char *comm)
 	tree_not_quiet(scan->img, scan->files[file].source, NULL, text);
 }
 
-static int check_unleased(struct tree_image *img)
+int tree_check_unleased(struct tree_image *img)
 {
 	_cleanup_free_ struct unleased *u = NULL;
 	_cleanup_free_ struct machine_file *files = NULL;
@@ -458,7 +458,7 @@ int tree_image_finish(struct tree_image *img, bool *ret_live)
 
 	r = check_sources(img);
 	if (r == 0)
-		r = check_unleased(img);
+		r = tree_check_unleased(img);
 	if (r < 0)
 		return r;
 	tree_named_end(img);

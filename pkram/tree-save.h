@@ -413,6 +413,8 @@ enum tree_lease tree_lease(const struct tree_image *img, int fd);
 bool tree_sigio_harmless(void);
 /* Remembers a file whose writers only /proc can tell. */
 int tree_add_unleased(struct tree_image *img, uint32_t source);
+/* Names the writers of those. */
+int tree_check_unleased(struct tree_image *img);
 
 #define TREE_NO_SOURCE UINT32_MAX
 

@@ -302,6 +302,7 @@ static int save_as_nobody(struct fixture *f, int dir)
 	fill_image(f, img, PKRAM_WINDOW, 2, bytes);
 	assert_int_equal(tree_image_finish(img, &live), -EBUSY);
 	assert_non_null(strstr(f->log, "other is open for writing by pid"));
+	assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), -EBUSY);
 	must(kill(pid, SIGKILL));
 	must(waitpid(pid, NULL, 0));
 	tree_image_free(img);
