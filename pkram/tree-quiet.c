@@ -83,9 +83,10 @@ static int quiet_priority(const struct tree_image *img)
 	return img->opts.live ? PKRAM_LOG_WARNING : PKRAM_LOG_ERROR;
 }
 
-static const char *advice(const struct tree_image *img)
+/* What to do then: where there is no save, its caller says it. */
+static const char *advice(const struct tree_image *img, const char *text)
 {
-	return img->opts.live ? "" : "; stop its user or use --live";
+	return img->opts.live || img->probe ? "" : text;
 }
 
 void tree_not_quiet(struct tree_image *img, uint32_t source, char *path, const char *what)
@@ -94,7 +95,7 @@ void tree_not_quiet(struct tree_image *img, uint32_t source, char *path, const c
 		if (!path && source != TREE_NO_SOURCE)
 			path = tree_source_path(img, source);
 		ctx_log(img->ctx, quiet_priority(img), "%s %s%s", path ? path : img->path, what,
-			advice(img));
+			advice(img, "; stop its user or use --live"));
 	}
 	free(path);
 }
@@ -133,8 +134,8 @@ void tree_has_writer(struct tree_image *img, uint32_t source, char *path, dev_t 
 			w.n = 0;
 	}
 	ctx_log(img->ctx, quiet_priority(img), "%s is open for writing by %s%s",
-		path ? path : img->path, who ? who : "somebody", img->opts.live ? "" :
-		w.n > 1 ? "; stop them or use --live" : "; stop it or use --live");
+		path ? path : img->path, who ? who : "somebody",
+		advice(img, w.n > 1 ? "; stop them or use --live" : "; stop it or use --live"));
 	free(path);
 }
 

@@ -270,7 +270,11 @@ static void writers_are_named(void **state)
 			 names[i], (int)pid);
 		if (!strstr(f->log, text))
 			fail_msg("%s: not said in %s", text, f->log);
+		f->log[0] = '\0';
 		assert_int_equal(tree_source_check(f->ctx, f->src, info.fingerprint), -EBUSY);
+		/* Said to who does not save: there is no such option. */
+		if (!strstr(f->log, text) || strstr(f->log, "--live"))
+			fail_msg("%s: not said so: %s", text, f->log);
 		tree_image_free(img);
 		must(kill(pid, SIGKILL));
 		must(waitpid(pid, NULL, 0));
