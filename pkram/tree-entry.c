@@ -20,7 +20,9 @@ int tree_entry_source(struct tree_image *img, uint32_t dir, const struct tree_lo
 	int r;
 
 	if (img->n_sources == TREE_NO_SOURCE)
-		return -EFBIG;
+		return log_error_errno(img->ctx, -EFBIG,
+				       "%s: an image of more than %u files is not possible; save "
+				       "its parts one by one", img->path, TREE_NO_SOURCE);
 	r = array_grow(&img->sources, &img->cap_sources, img->n_sources + 1, sizeof(*img->sources));
 	if (r < 0)
 		return r;

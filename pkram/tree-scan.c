@@ -445,16 +445,14 @@ static int look_chunk(void *arg, unsigned int worker, uint64_t chunk)
 	return 0;
 }
 
-/* Emits one entry that was looked at, or says why it cannot be. */
+/* Emits one entry that was looked at, or says why it could not be. */
 static int emit_look(struct scan *s, struct tree_look *l, struct tree_entry *e)
 {
 	_cleanup_free_ char *path = NULL;
 	int r = l->error;
 
 	if (r == 0)
-		r = emit_entry(s, l, e);
-	if (r == 0)
-		return 0;
+		return emit_entry(s, l, e);
 	path = tree_path(s->img, s->dir_source, l->name);
 	/* -EINVAL: readlink of what is no symlink any more. */
 	if (r == -ENOENT || r == -ELOOP || r == -ENOTDIR || r == -ENXIO || r == -EINVAL) {

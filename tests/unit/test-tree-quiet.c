@@ -17,14 +17,19 @@
 /* --- these stand before the calls of the C library --- */
 
 static bool whole_seconds;
+static uint64_t full_size;
 
-/* Of a filesystem that keeps whole seconds. */
+/* Of a filesystem that keeps whole seconds; of a full file of that size. */
 int statx(int dirfd, const char *name, int flags, unsigned int mask, struct statx *st)
 {
 	int r = (int)syscall(SYS_statx, dirfd, name, flags, mask, st);
 
 	if (r == 0 && whole_seconds)
 		st->stx_ctime.tv_nsec = st->stx_mtime.tv_nsec = 0;
+	if (r == 0 && full_size && S_ISREG(st->stx_mode)) {
+		st->stx_size = full_size;
+		st->stx_blocks = full_size / 512;
+	}
 	return r;
 }
 
@@ -97,6 +102,26 @@ static void what_vanishes_is_left_out(void **state)
 	vanishing_dir = st.st_ino;
 	scan_vanishing(f, 4);
 	vanishing_dir = 0;
+	close(dir);
+}
+
+static void too_much_is_said_once(void **state)
+{
+	const struct tree_scan_options o = { 0 };
+	struct fixture *f = *state;
+	struct tree_image *img = NULL;
+	int dir = src_dir(f), r;
+
+	/* Elsewhere the file is asked for its holes. */
+	if (strncmp(f->dir, "/dev/shm", 8) != 0)
+		skip();
+	make_file(dir, "file", 5000, 0644);
+	full_size = UINT64_C(17) << 40;
+	r = scan_image(f->ctx, f->src, &o, &img);
+	full_size = 0;
+	assert_int_equal(r, -EFBIG);
+	assert_non_null(strstr(f->log, "more than 16 TiB"));
+	assert_null(strstr(f->log, "cannot be read"));
 	close(dir);
 }
 
@@ -527,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_vanishes_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_much_is_said_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_changes_at_once_is_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(changes_are_noticed, setup, teardown),
 		cmocka_unit_test_setup_teardown(writers_are_named, setup, teardown),
