@@ -444,8 +444,8 @@ struct pkram_save_item {
  * @ret_transfer: may be NULL
  *
  * -EBUSY: a source is not quiet, with the files and pids logged, or a name is being written;
- * -EOPNOTSUPP: something cannot be carried; -ENOSPC: with the figures logged, before anything is
- * copied; -ENAMETOOLONG: a name, or a path that serves as one, is over 255 bytes; -EINVAL: no
+ * -EOPNOTSUPP: something cannot be carried; -ENOSPC: with the figures logged, before an old node is
+ * given up; -ENAMETOOLONG: a name, or a path that serves as one, is over 255 bytes; -EINVAL: no
  * items, an empty name, or one given twice.
  */
 int pkram_save_trees(struct pkram_region *region, const struct pkram_save_item *items,

@@ -89,7 +89,7 @@ $ pkram save -n lossy --allow-lossy b
 ! pkram: warning: DIR/b/g: xattr trusted.large is larger than 65535 bytes; saved without it
 ! pkram: saved 1 node: 2 files, 12.0 KiB in T s, RATE
 
-No room: said with the figures before anything is copied.
+No room: said with the figures, and nothing is given up.
 
 $ mkdir large; head -c 20M /dev/urandom >large/x
 $ pkram save large
