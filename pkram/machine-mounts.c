@@ -24,24 +24,55 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
+size_t machine_mount_option(const char *list)
+{
+	bool quoted = false;
+	size_t n;
+
+	for (n = 0; list[n]; n++) {
+		bool of_list = list[n + 1] >= '0' && list[n + 1] <= '9';
+
+		if (list[n] == '"')
+			quoted = !quoted;
+		else if (list[n] == ',' && !quoted && !of_list)
+			break;
+	}
+	return n;
+}
+
+char *machine_mount_cut(char **list)
+{
+	char *option = *list;
+	size_t len;
+
+	if (!*option)
+		return NULL;
+	len = machine_mount_option(option);
+	*list = option + len + (option[len] == ',');
+	option[len] = '\0';
+	return option;
+}
+
 bool machine_mount_has(const char *options, const char *option)
 {
-	size_t len = strlen(option);
+	size_t len;
 
-	for (const char *p = options; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
-		if (strncmp(p, option, len) == 0 && (p[len] == ',' || p[len] == '\0'))
+	for (const char *p = options; p && *p; p += len + (p[len] == ',')) {
+		len = machine_mount_option(p);
+		if (len == strlen(option) && strncmp(p, option, len) == 0)
 			return true;
+	}
 	return false;
 }
 
 /* Adds what mount takes; "seclabel" and "idmapped" only describe. */
 static void add_options(FILE *f, char *options)
 {
-	char *save, *o;
+	char *o;
 
-	for (o = strtok_r(options, ",", &save); o; o = strtok_r(NULL, ",", &save)) {
-		if (strcmp(o, "rw") == 0 || strcmp(o, "ro") == 0 || strcmp(o, "seclabel") == 0 ||
-		    strcmp(o, "idmapped") == 0)
+	while ((o = machine_mount_cut(&options))) {
+		if (!*o || strcmp(o, "rw") == 0 || strcmp(o, "ro") == 0 ||
+		    strcmp(o, "seclabel") == 0 || strcmp(o, "idmapped") == 0)
 			continue;
 		unescape(o);
 		fprintf(f, ",%s", o);

@@ -112,6 +112,13 @@ struct machine_mount {
  */
 int machine_mounts(const char *table, int (*fn)(void *arg, const struct machine_mount *m),
 		   void *arg);
+/*
+ * Bytes of the first option of a comma list. It goes on behind a comma in quotes
+ * (context="...:c1,c2"), and behind one before a digit: a list of nodes (mpol=bind:0,2).
+ */
+size_t machine_mount_option(const char *list);
+/* Cuts it off, and goes on to the next. NULL: there is none. */
+char *machine_mount_cut(char **list);
 /* Whether a comma list has the option, spelt so ("ro", "huge=always"). */
 bool machine_mount_has(const char *options, const char *option);
 /* Type and options (flags and filesystem's as one list that mounts the same again) of a mount. */

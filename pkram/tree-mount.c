@@ -222,29 +222,27 @@ static bool take_attribute(const char *word, unsigned int *attrs)
 	return false;
 }
 
-/* Cuts off the next option. A comma before a digit belongs to a list of nodes (mpol=bind:0,2). */
-static char *next_option(char **rest)
-{
-	char *word = *rest, *comma = word;
-
-	if (!word || !*word)
-		return NULL;
-	do
-		comma = strchrnul(comma + (comma != word), ',');
-	while (*comma && comma[1] >= '0' && comma[1] <= '9');
-	*rest = *comma ? comma + 1 : NULL;
-	*comma = '\0';
-	return word;
-}
-
 bool tree_mount_overridden(const char *word, const char *list)
 {
-	size_t len = strcspn(word, "=");
+	size_t len = strcspn(word, "="), n;
 
-	for (const char *p = list; p; p = strchr(p, ','), p = p ? p + 1 : NULL)
+	for (const char *p = list; p && *p; p += n + (p[n] == ',')) {
+		n = machine_mount_option(p);
 		if (strcspn(p, "=,") == len && strncmp(p, word, len) == 0)
 			return true;
+	}
 	return false;
+}
+
+/* The kernel writes quotes around a value with a comma, and takes it without. */
+static char *unquote(char *value)
+{
+	size_t len = strlen(value);
+
+	if (len < 2 || value[0] != '"' || value[len - 1] != '"')
+		return value;
+	value[len - 1] = '\0';
+	return value + 1;
 }
 
 /* A filesystem that is being made. */
@@ -307,14 +305,16 @@ static int configure(struct making *m, const char *options, const char *over)
 
 	if (!copy)
 		return -ENOMEM;
-	while ((word = next_option(&rest))) {
+	while ((word = machine_mount_cut(&rest))) {
 		char *value = strchr(word, '=');
 		int r;
 
 		if (!*word || tree_mount_overridden(word, over) || take_attribute(word, &m->attrs))
 			continue;
-		if (value)
-			*value++ = '\0';
+		if (value) {
+			*value = '\0';
+			value = unquote(value + 1);
+		}
 		r = value ? fsconfig(m->fd, FSCONFIG_SET_STRING, word, value, 0) :
 			    fsconfig(m->fd, FSCONFIG_SET_FLAG, word, NULL, 0);
 		if (r < 0 && !can_do_without(m, word, value ? value : ""))

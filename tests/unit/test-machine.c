@@ -351,7 +351,8 @@ static void test_mounts(void **state)
 		"21 1 0:20 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
 		"35 21 0:31 / /dev/shm/a\\040b rw,nosuid,nodev shared:9 master:2 - tmpfs  "
 		"rw,seclabel,size=1024k,mode=1777,mpol=bind:0,inode64\n"
-		"36 21 0:32 / /ro ro,noexec,idmapped - tmpfs x\\040y rw,size=4k";
+		"36 21 0:32 / /ro ro,noexec,idmapped - tmpfs x\\040y rw,size=4k\n"
+		"37 21 0:33 / /c rw - tmpfs x rw,context=\"a:s0:c1,ro,c2\",size=4k";
 	_cleanup_free_ char *type = NULL, *options = NULL;
 	char point[] = "/dev/shm/a b";
 
@@ -367,6 +368,10 @@ static void test_mounts(void **state)
 	free(TAKE_PTR(options));
 	assert_int_equal(machine_mount_find(table, 36, &type, &options), 0);
 	assert_string_equal(options, "ro,noexec,size=4k");
+	free(TAKE_PTR(type));
+	free(TAKE_PTR(options));
+	assert_int_equal(machine_mount_find(table, 37, &type, &options), 0);
+	assert_string_equal(options, "rw,context=\"a:s0:c1,ro,c2\",size=4k");
 	assert_int_equal(machine_mount_find(table, 3, &type, &options), -ENOENT);
 	assert_int_equal(machine_mount_find("7 1 0:1 / /x rw - tmpfs", 7, &type, &options),
 			 -EBADMSG);

@@ -443,6 +443,12 @@ static void test_mount_check(void **state)
 	assert_int_equal(tree_mount_check(ctx, NULL, "size=1m,nosuid,nr_inodes=5,mpol=bind:0,0"),
 			 0);
 	assert_int_equal(tree_mount_check(ctx, NULL, ""), 0);
+	/* Of a quoted value, every comma; an override's, too. */
+	assert_int_equal(tree_mount_check(ctx, NULL, "nr_inodes=\"5\",size=1m"), 0);
+	assert_int_equal(tree_mount_check(ctx, NULL, "size=\"1m,uid=x\",nosuid"), -EINVAL);
+	assert_non_null(strstr(last_log, "the option size: "));
+	assert_true(tree_mount_overridden("mode=1", "size=\"1m,uid=x\",mode=700"));
+	assert_false(tree_mount_overridden("uid=1", "size=\"1m,uid=x\",mode=700"));
 	assert_int_equal(tree_mount_check(ctx, NULL, "size=1m,huge=most"), -EINVAL);
 	assert_non_null(strstr(last_log, "the option huge: Invalid argument"));
 	assert_null(strchr(last_log, '?'));
