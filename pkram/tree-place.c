@@ -140,16 +140,31 @@ static int split_target(struct tree_place *p, const char *target)
 static int step(struct tree_place *p, int dirfd, const char *name, bool follow)
 {
 	int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW);
-	int fd = openat(dirfd, name, flags);
+	int fd = openat(dirfd, name, flags), r;
+	bool made;
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd < 0 ? -errno : fd;
-	if (mkdirat(dirfd, name, 0755) == 0)
-		p->made_parents++;
-	else if (errno != EEXIST)
+	made = mkdirat(dirfd, name, 0755) == 0;
+	if (!made && errno != EEXIST)
 		return -errno;
 	fd = openat(dirfd, name, flags);
-	return fd < 0 ? -errno : fd;
+	r = fd < 0 ? -errno : fd;
+	if (fd < 0 && made)
+		unlinkat(dirfd, name, AT_REMOVEDIR);
+	else
+		p->made_parents += made;
+	return r;
+}
+
+static void no_way(const struct tree_place *p, int r, bool follow)
+{
+	if (r == -ENOTDIR && !follow)
+		log_error_errno(p->ctx, r,
+				"%s: %s is no directory (and symlinks are not followed there); a "
+				"tree cannot appear in it", p->target, p->parent);
+	else
+		log_error_errno(p->ctx, r, "%s: %m%s", p->parent, error_hint(r));
 }
 
 /*
@@ -158,37 +173,38 @@ static int step(struct tree_place *p, int dirfd, const char *name, bool follow)
  */
 static int open_parent(struct tree_place *p, size_t trusted)
 {
-	_cleanup_close_ int fd = -1;
 	char *s = p->parent;
+	int fd;
 
-	fd = open(*s == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	p->parent_fd = open(*s == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p->parent_fd < 0)
 		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent, error_hint(-errno));
 	while (*(s += strspn(s, "/"))) {
 		size_t len = strcspn(s, "/");
 		bool follow = !trusted || (size_t)(s - p->parent) + len <= trusted;
 		char end = s[len];
-		int next;
 
 		s[len] = '\0';
-		next = step(p, fd, s, follow);
-		if (next == -ENOTDIR && !follow)
-			return log_error_errno(
-				p->ctx, next,
-				"%s: %s is no directory (and symlinks "
-				"are not followed there); a tree cannot appear in it",
-				p->target, p->parent);
-		if (next < 0)
-			return log_error_errno(p->ctx, next, "%s: %m%s", p->parent,
-					       error_hint(next));
+		fd = step(p, p->parent_fd, s, follow);
+		if (fd < 0) {
+			no_way(p, fd, follow);
+			/* What was made so far goes again. */
+			while (s > p->parent && s[-1] == '/')
+				s--;
+			*s = '\0';
+			return fd;
+		}
 		s[len] = end;
 		s += len;
-		close_p(&fd);
-		fd = next;
+		close_p(&p->parent_fd);
+		p->parent_fd = fd;
 	}
-	p->parent_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return p->parent_fd < 0 ? log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent,
-						  error_hint(-errno)) : 0;
+	fd = openat(p->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return log_error_errno(p->ctx, -errno, "%s: %m%s", p->parent, error_hint(-errno));
+	close_p(&p->parent_fd);
+	p->parent_fd = fd;
+	return 0;
 }
 
 /* From the parent upwards; what the path leads to by now does not matter. */

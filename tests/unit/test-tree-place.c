@@ -90,10 +90,10 @@ static int place(const char *target, const struct tree_place_options *o)
 static void test_missing(void **state)
 {
 	struct tree_place_options o = { .need_bytes = MIB, .need_inodes = 10 };
+	char longer[300] = "", path[500];
 	struct tree_place *p;
 	struct stat st;
 
-	(void)state;
 	assert_int_equal(tree_place_new(ctx, "some/where/new/", &o, &p), 0);
 	fill(p);
 	assert_int_equal(access("some/where/new", F_OK), -1);
@@ -104,6 +104,14 @@ static void test_missing(void **state)
 	assert_int_equal(count("some/where"), 1);
 	assert_int_equal(stat("some/where", &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0755);
+	/* Of a way that ends early, nothing stays. */
+	memset(longer, 'n', sizeof(longer) - 1);
+	snprintf(path, sizeof(path), "some/other//place/%s/new", longer);
+	assert_int_equal(place(path, &o), -ENAMETOOLONG);
+	snprintf(path, sizeof(path), "%s/other/place/%s/new", *(char **)state, longer);
+	assert_int_equal(place(path, &o), -ENAMETOOLONG);
+	assert_int_equal(count("."), 1);
+	assert_int_equal(count("some"), 1);
 	assert_int_equal(place("..", &o), -EINVAL);
 	assert_int_equal(place("/", &o), -EINVAL);
 }
