@@ -2,8 +2,13 @@
 #include "work.h"
 #include "work-place.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
+
+/* What all threads of a save or restore have open at most, and some. */
+#define OPEN_FILES 4096u
 
 struct work {
 	uint64_t n;
@@ -69,6 +74,22 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+/*
+ * Threads share a table of open files. To enlarge one that is shared, the kernel waits until every
+ * CPU has passed by (synchronize_rcu): some ms, in which no thread opens anything, each time that
+ * it doubles. So it is made large enough while there are no threads.
+ */
+static void enlarge_files(void)
+{
+	struct rlimit files = { .rlim_cur = 1 };
+	int fd = open("/", O_PATH | O_CLOEXEC), last;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	last = (int)MIN(files.rlim_cur, (rlim_t)OPEN_FILES) - 1;
+	close_p(&(int){ fcntl(fd, F_DUPFD_CLOEXEC, last) });
+	close_p(&fd);
+}
+
 static void start_workers(struct pkram_ctx *ctx, struct work_pool *p, unsigned int n)
 {
 	sigset_t all, old;
@@ -105,6 +126,7 @@ int work_pool_new(struct pkram_ctx *ctx, unsigned int threads, const struct work
 			work_pool_free(p);
 			return -ENOMEM;
 		}
+		enlarge_files();
 		start_workers(ctx, p, threads - 1);
 	}
 	*ret = p;
