@@ -12,15 +12,35 @@ void work_place_choose(struct work_place *p, const struct work_cpus *own,
 	n = (unsigned int)CPU_COUNT_S(sizeof(p->near), p->near.bits);
 	/* What the node has no CPU for runs wherever the scheduler finds one. */
 	p->bound = n < all && threads < all ? MIN(n, threads) : 0;
+	p->dealt = p->bound ? p->bound : threads > 1 && threads <= all ? threads : 0;
 }
 
 void work_place_plan(struct work_place *p, const struct work_cpus *near, unsigned int threads)
 {
+	static const struct work_cpus nowhere;
 	struct work_cpus own;
+	int cpu = sched_getcpu();
 
-	p->bound = 0;
-	if (near && sched_getaffinity(0, sizeof(own), own.bits) == 0)
-		work_place_choose(p, &own, near, threads);
+	p->bound = p->dealt = 0;
+	if ((threads < 2 && !near) || cpu < 0 ||
+	    sched_getaffinity(0, sizeof(own), own.bits) < 0)
+		return;
+	p->first = (unsigned int)cpu;
+	work_place_choose(p, &own, near ? near : &nowhere, threads);
+}
+
+void work_place_deal(const struct work_place *p, unsigned int worker, struct work_cpus *ret)
+{
+	const struct work_cpus *all = p->bound ? &p->near : &p->own;
+	unsigned int turn = 0, cpus = 8 * sizeof(all->bits);
+
+	CPU_ZERO_S(sizeof(*ret), ret->bits);
+	for (unsigned int i = 0; i < cpus; i++) {
+		unsigned int cpu = (p->first + i) % cpus;
+
+		if (CPU_ISSET_S(cpu, sizeof(*all), all->bits) && turn++ % p->dealt == worker)
+			CPU_SET_S(cpu, sizeof(*ret), ret->bits);
+	}
 }
 
 /*
@@ -34,12 +54,16 @@ static void move_to(const struct work_cpus *cpus)
 
 void work_place_enter(const struct work_place *p, unsigned int worker)
 {
-	if (worker < p->bound)
-		move_to(&p->near);
+	struct work_cpus cpus;
+
+	if (worker >= p->dealt)
+		return;
+	work_place_deal(p, worker, &cpus);
+	move_to(&cpus);
 }
 
 void work_place_leave(const struct work_place *p)
 {
-	if (p->bound)
+	if (p->dealt)
 		move_to(&p->own);
 }

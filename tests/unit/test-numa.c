@@ -143,21 +143,40 @@ static void test_memory(void **state)
 
 /* --- what follows from it --- */
 
+/* Every CPU has one owner, and every worker a CPU: worker 0 the one that it is on. */
+static void check_shares(const struct work_place *p, const struct work_cpus *all)
+{
+	struct work_cpus sum = { 0 }, share, both;
+
+	for (unsigned int i = 0; i < p->dealt; i++) {
+		work_place_deal(p, i, &share);
+		assert_true(CPU_COUNT_S(sizeof(share), share.bits) > 0);
+		CPU_AND_S(sizeof(both), both.bits, sum.bits, share.bits);
+		assert_int_equal(CPU_COUNT_S(sizeof(both), both.bits), 0);
+		CPU_OR_S(sizeof(sum), sum.bits, sum.bits, share.bits);
+		if (i == 0 && CPU_ISSET_S(p->first, sizeof(*all), all->bits))
+			assert_true(CPU_ISSET_S(p->first, sizeof(share), share.bits));
+	}
+	assert_true(!p->dealt || same(&sum, all));
+}
+
 static void test_choose(void **state)
 {
 	static const struct {
 		const char *own, *node, *near;
-		unsigned int threads, bound;
+		unsigned int threads, bound, dealt;
 	} cases[] = {
-		{ "0123", "23", "23", 1, 1 },
-		{ "0123", "23", "23", 2, 2 },
-		{ "0123", "23", "23", 3, 2 },	/* the third where there is room */
-		{ "0123", "23", "23", 4, 0 },	/* all of them have work */
-		{ "0123", "23", "23", 9, 0 },
-		{ "012", "23", "2", 2, 1 },	/* never a CPU that the caller has not */
-		{ "01", "23", "", 1, 0 },	/* the caller wants the other node */
-		{ "23", "23", "23", 1, 0 },	/* it is on this one anyway */
-		{ "3", "0123", "3", 1, 0 },
+		{ "0123", "23", "23", 1, 1, 1 },
+		{ "0123", "23", "23", 2, 2, 2 },
+		{ "0123", "23", "23", 3, 2, 2 }, /* the third where there is room */
+		{ "0123", "23", "23", 4, 0, 4 }, /* all of them have work */
+		{ "0123", "23", "23", 9, 0, 0 },
+		{ "012", "23", "2", 2, 1, 1 },	/* never a CPU that the caller has not */
+		{ "01", "23", "", 1, 0, 0 },	/* the caller wants the other node */
+		{ "01", "23", "", 2, 0, 2 },
+		{ "23", "23", "23", 1, 0, 0 },	/* it is on this one anyway */
+		{ "3", "0123", "3", 1, 0, 0 },
+		{ "0123", "", "", 3, 0, 3 },
 	};
 
 	(void)state;
@@ -168,6 +187,9 @@ static void test_choose(void **state)
 
 		work_place_choose(&p, &own, &node, cases[i].threads);
 		assert_int_equal(p.bound, cases[i].bound);
+		assert_int_equal(p.dealt, cases[i].dealt);
+		for (p.first = 0; p.first < 5; p.first++)
+			check_shares(&p, p.bound ? &near : &own);
 		assert_true(same(&p.own, &own));
 		assert_true(same(&p.near, &near));
 	}
@@ -202,6 +224,40 @@ static int runs_on(void *arg, unsigned int worker, uint64_t index)
 	return same(&got, want) ? 0 : -EXDEV;
 }
 
+/* Every thread waits for all: each of them does one piece. */
+struct meeting {
+	pthread_barrier_t all;
+	pthread_mutex_t lock;
+	struct work_cpus taken;
+};
+
+static int takes_one(void *arg, unsigned int worker, uint64_t index)
+{
+	struct meeting *m = arg;
+	struct work_cpus got = mine(), both;
+	int r;
+
+	(void)worker;
+	(void)index;
+	pthread_mutex_lock(&m->lock);
+	CPU_AND_S(sizeof(both), both.bits, got.bits, m->taken.bits);
+	r = CPU_COUNT_S(sizeof(got), got.bits) == 1 &&
+	    CPU_COUNT_S(sizeof(both), both.bits) == 0 ? 0 : -EXDEV;
+	CPU_OR_S(sizeof(both), m->taken.bits, m->taken.bits, got.bits);
+	pthread_mutex_unlock(&m->lock);
+	pthread_barrier_wait(&m->all);
+	return r;
+}
+
+static void have_cpus_of_their_own(struct pkram_ctx *ctx, unsigned int threads)
+{
+	struct meeting m = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	assert_int_equal(pthread_barrier_init(&m.all, NULL, threads), 0);
+	assert_int_equal(work_run(ctx, threads, NULL, threads, takes_one, &m), 0);
+	pthread_barrier_destroy(&m.all);
+}
+
 static void test_caller(void **state)
 {
 	struct work_cpus own = mine(), near = last_of(&own), rest, now;
@@ -218,7 +274,10 @@ static void test_caller(void **state)
 	now = mine();
 	assert_true(same(&now, &own));
 	assert_int_equal(work_run(ctx, 1, NULL, 3, runs_on, &own), 0);
-	assert_int_equal(work_run(ctx, all, &near, 3, runs_on, &own), 0);
+	assert_int_equal(work_run(ctx, all + 1, &near, 3, runs_on, &own), 0);
+	have_cpus_of_their_own(ctx, all);
+	now = mine();
+	assert_true(same(&now, &own));
 
 	CPU_XOR_S(sizeof(rest), rest.bits, own.bits, near.bits);
 	assert_int_equal(sched_setaffinity(0, sizeof(rest), rest.bits), 0);
@@ -240,11 +299,12 @@ struct seen {
 static int meet(void *arg, unsigned int worker, uint64_t index)
 {
 	struct seen *s = arg;
-	struct work_cpus got = mine();
+	struct work_cpus got = mine(), both;
 
 	(void)worker;
 	(void)index;
-	if (same(&got, &s->near))
+	CPU_AND_S(sizeof(got), both.bits, got.bits, s->near.bits);
+	if (same(&got, &both))
 		atomic_fetch_add(&s->on_near, 1);
 	pthread_barrier_wait(&s->all);
 	return 0;
