@@ -31,7 +31,7 @@
  * Threads: a region may be used by several threads at once, a stream and a list by one at a time.
  * A context is set up before others use it; only its references may be counted by any thread.
  * Different contexts are independent. Calls that copy start threads of their own
- * (pkram_set_threads), with all signals blocked, and have ended them when they return.
+ * (pkram_set_threads), with all signals but SIGBUS blocked, and have ended them when they return.
  *
  * Since: 0.1 for all of it.
  */

@@ -96,6 +96,8 @@ static void start_workers(struct pkram_ctx *ctx, struct work_pool *p, unsigned i
 
 	/* A lease break is a signal to the process: no handler of the caller's may run here. */
 	sigfillset(&all);
+	/* It would end the process at once, where its handler may have a word to say. */
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	for (; p->started < n; p->started++) {
 		struct worker *w = &p->workers[p->started];

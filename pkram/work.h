@@ -12,7 +12,10 @@ struct work_cpus;
 /* fn(arg, worker, index): one piece of work; negative stops the others. */
 typedef int (*work_fn)(void *arg, unsigned int worker, uint64_t index);
 
-/* Threads that wait for work: for many short rounds of it. All signals are blocked in them. */
+/*
+ * Threads that wait for work: for many short rounds of it. In them all signals but SIGBUS are
+ * blocked.
+ */
 struct work_pool;
 
 /*

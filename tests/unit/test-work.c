@@ -8,7 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sched.h>
+#include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 
 #include "work.h"
 
@@ -44,6 +46,33 @@ static void test_each_once(void **state)
 			assert_int_equal(job.done[i], 1);
 		assert_int_equal(job.workers >> threads[t], 0);
 	}
+	pkram_unref(ctx);
+}
+
+static int blocks_signals(void *arg, unsigned int worker, uint64_t index)
+{
+	sigset_t blocked;
+
+	(void)index;
+	pthread_barrier_wait(arg);
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	/* An error of the memory is told by the handler, in whichever thread it is met. */
+	if (worker && (!sigismember(&blocked, SIGURG) || !sigismember(&blocked, SIGINT) ||
+		       sigismember(&blocked, SIGBUS)))
+		return -EINVAL;
+	return 0;
+}
+
+static void test_signals(void **state)
+{
+	pthread_barrier_t all;
+	struct pkram_ctx *ctx;
+
+	(void)state;
+	assert_int_equal(pkram_new(&ctx), 0);
+	assert_int_equal(pthread_barrier_init(&all, NULL, 3), 0);
+	assert_int_equal(work_run(ctx, 3, NULL, 3, blocks_signals, &all), 0);
+	pthread_barrier_destroy(&all);
 	pkram_unref(ctx);
 }
 
@@ -206,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_once),
+		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_first_error_stops),
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_halves),
