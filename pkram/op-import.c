@@ -133,8 +133,7 @@ static int give_way(struct import *im, struct op_copy *c)
 		return k;
 	k = op_copy_verify(c);
 	if (k >= 0)
-		k = store_remove(im->region->store, (const char *const *)im->names, im->n_names,
-				 false);
+		k = store_drop_nodes(im->region->store, im->ids, im->n_names);
 	if (k >= 0)
 		pkram_log_info(im->ctx, "%zu old node%s gave up %s space first: both do not fit",
 			       im->n_names, plural(im->n_names),
@@ -167,7 +166,7 @@ static int copy(struct import *im, struct op_copy *c)
 	int k;
 
 	k = op_copy_begin(c, to);
-	/* Nobody else can take the names any more; what came since the first look stays, too. */
+	/* Nobody else can take the new ones' names any more: from here on, what is saved stays. */
 	if (k >= 0)
 		k = check_empty(im);
 	if (k >= 0)

@@ -607,6 +607,27 @@ int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone)
 	return 0;
 }
 
+int store_unlink_ids(struct store *s, const uint64_t *ids, size_t n)
+{
+	struct ids wanted = {}, gone = {};
+	int k = 0;
+
+	for (size_t i = 0; i < n && k >= 0; i++)
+		k = ids_add(&wanted, ids[i]);
+	ids_sort(&wanted);
+	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
+		struct pkram_row *row = &s->catalog.rows[i];
+
+		if (le32toh(row->kind) == PKRAM_ROW_NODE && ids_have(&wanted, le64toh(row->id)))
+			k = store_unlink(s, row, &gone);
+	}
+	if (k >= 0)
+		k = store_drop(s, &gone);
+	ids_done(&wanted);
+	ids_done(&gone);
+	return k;
+}
+
 bool store_row_named(struct store *s, const struct pkram_row *row, const char *name)
 {
 	struct store_node node;

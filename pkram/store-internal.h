@@ -145,6 +145,8 @@ int store_find_dead(struct store *s, struct ids *ret);
 int store_reclaim(struct store *s);
 /* Takes a node out of the catalog: `gone` is for the caller to drop; an orphan while it is read. */
 int store_unlink(struct store *s, struct pkram_row *head, struct ids *gone);
+/* The same of those nodes of these ids that are there, and drops them. */
+int store_unlink_ids(struct store *s, const uint64_t *ids, size_t n);
 
 /* Whether a node's head that has the hash of the name has the name, too. */
 bool store_row_named(struct store *s, const struct pkram_row *row, const char *name);

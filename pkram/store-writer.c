@@ -509,27 +509,6 @@ static void pass_origins(struct store *s, struct store_writer *const *writers, s
 	s->sb.generation = htole64(generation);
 }
 
-static int unlink_ids(struct store *s, const uint64_t *ids, size_t n)
-{
-	struct ids wanted = {}, gone = {};
-	int k = 0;
-
-	for (size_t i = 0; i < n && k >= 0; i++)
-		k = ids_add(&wanted, ids[i]);
-	ids_sort(&wanted);
-	for (size_t i = 0; i < s->catalog.n && k >= 0; i++) {
-		struct pkram_row *row = &s->catalog.rows[i];
-
-		if (le32toh(row->kind) == PKRAM_ROW_NODE && ids_have(&wanted, le64toh(row->id)))
-			k = store_unlink(s, row, &gone);
-	}
-	if (k >= 0)
-		k = store_drop(s, &gone);
-	ids_done(&wanted);
-	ids_done(&gone);
-	return k;
-}
-
 int store_commit_instead(struct store *s, struct store_writer **writers, size_t n,
 			 const uint64_t *ids, size_t n_ids)
 {
@@ -540,7 +519,7 @@ int store_commit_instead(struct store *s, struct store_writer **writers, size_t 
 		pass_origins(s, writers, n);
 		k = commit_set(s, writers, n);
 		if (k >= 0)
-			k = unlink_ids(s, ids, n_ids);
+			k = store_unlink_ids(s, ids, n_ids);
 		region_persist(s->region);
 		if (k >= 0)
 			k = store_publish(s);

@@ -276,6 +276,19 @@ int store_remove(struct store *s, const char *const *names, size_t n, bool wiped
 	return k;
 }
 
+int store_drop_nodes(struct store *s, const uint64_t *ids, size_t n)
+{
+	int k = store_begin(s, true);
+
+	if (k < 0)
+		return k;
+	k = store_unlink_ids(s, ids, n);
+	if (k >= 0)
+		k = store_publish(s);
+	store_end(s);
+	return k;
+}
+
 /* --- the jump records --- */
 
 static int count_saved(struct store *s, const uint8_t boot[16], uint64_t *ret)

@@ -254,6 +254,9 @@ int store_commit_instead(struct store *s, struct store_writer **writers, size_t 
 /* Removes nodes in one commit; -ENOENT (with the name logged) removes none. */
 int store_remove(struct store *s, const char *const *names, size_t n, bool wipe);
 
+/* The same by ids; those that are not there any more are passed over. */
+int store_drop_nodes(struct store *s, const uint64_t *ids, size_t n);
+
 /* --- the jump records --- */
 
 /* The record of the next jump, and when its steps were. */

@@ -603,13 +603,13 @@ static void test_export_import(void **state)
 	pkram_node_list_free(after);
 }
 
-/* The first report of a copy. */
+/* At the first report. */
 static int put_meanwhile(void *userdata, const struct pkram_progress *p)
 {
 	struct fixture *f = userdata;
 
 	(void)p;
-	return f->reports++ ? 0 : put(f->region, "meanwhile", 10, 4);
+	return f->reports++ ? 0 : put(f->region, "b", 10, 4);
 }
 
 /* What is saved during an import stays: its save has said that it is there. */
@@ -620,16 +620,22 @@ static void test_import_meanwhile(void **state)
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/export", f->dir);
-	assert_int_equal(put(f->region, "a", 3000001, 1), 0);
-	assert_int_equal(pkram_export(f->region, path, 0, NULL), 0);
-	assert_int_equal(put(f->region, "b", 10, 2), 0);
-	pkram_set_progress_fn(f->ctx, put_meanwhile, f);
-	assert_int_equal(pkram_import(f->region, path, PKRAM_IMPORT_FORCE, NULL), 0);
-	assert_int_equal(holds(f->region, "a", 3000001, 1), 1);
-	assert_int_equal(holds(f->region, "meanwhile", 10, 4), 1);
-	assert_int_equal(pkram_node_list_new(f->region, &list), 0);
-	assert_int_equal(pkram_node_list_count(list), 2);
-	pkram_node_list_free(list);
+	/* Both fit, and the old ones have to go first. */
+	for (size_t size = 3000001; size < REGION_SIZE; size += 37 * MIB) {
+		f->reports = 0;
+		assert_int_equal(put(f->region, "a", size, 1), 0);
+		assert_int_equal(pkram_export(f->region, path, PKRAM_EXPORT_FORCE, NULL), 0);
+		assert_int_equal(put(f->region, "b", 10, 2), 0);
+		pkram_set_progress_fn(f->ctx, put_meanwhile, f);
+		assert_int_equal(pkram_import(f->region, path, PKRAM_IMPORT_FORCE, NULL), 0);
+		assert_int_equal(holds(f->region, "a", size, 1), 1);
+		assert_int_equal(holds(f->region, "b", 10, 4), 1);
+		assert_int_equal(pkram_node_list_new(f->region, &list), 0);
+		assert_int_equal(pkram_node_list_count(list), 2);
+		pkram_node_list_free(list);
+		pkram_set_progress_fn(f->ctx, NULL, NULL);
+		assert_int_equal(pkram_node_remove(f->region, (const char *[]){ "b" }, 1, 0), 0);
+	}
 }
 
 int main(void)
