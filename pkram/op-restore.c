@@ -151,7 +151,7 @@ static bool is_there(const char *outer, const char *path)
 /* What was a part of the tree around it, which is as new, is there by now. */
 static bool came_with_outer(struct restore *r, struct restore_tree *t)
 {
-	uint64_t generation = store_reader_node(t->reader)->generation;
+	uint64_t generation = store_reader_node(t->reader)->generation, around;
 
 	for (size_t i = 0; i < r->n; i++) {
 		const struct restore_tree *outer = &r->trees[i];
@@ -160,9 +160,10 @@ static bool came_with_outer(struct restore *r, struct restore_tree *t)
 		if (!outer->appeared || strncmp(t->target, outer->target, len) != 0 ||
 		    t->target[len] != '/' || !is_there(outer->target, t->target + len + 1))
 			continue;
-		/* An older part gives way, and one that may lack what this one has. */
-		t->replaces = store_reader_node(outer->reader)->generation < generation ||
-			      (outer->left_out && !t->holed);
+		/* An older part gives way, and one as new that may lack what this one has. */
+		around = store_reader_node(outer->reader)->generation;
+		t->replaces = around < generation ||
+			      (around == generation && outer->left_out && !t->holed);
 		if (t->replaces)
 			continue;
 		pkram_log_info(r->region->ctx, "%s: left alone: it came with %s",
