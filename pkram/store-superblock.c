@@ -190,7 +190,6 @@ static int slot_clear(struct region *r, unsigned int slot)
 	return k < 0 ? k : region_seal_block(r, slot_offset(slot), &sb);
 }
 
-
 static int format_locked(struct region *r)
 {
 	static const struct catalog empty = {};
@@ -208,8 +207,7 @@ static int format_locked(struct region *r)
 	memcpy(sb.magic, PKRAM_SB_MAGIC, sizeof(sb.magic));
 	if (getrandom(sb.uuid, sizeof(sb.uuid), 0) != sizeof(sb.uuid) ||
 	    getrandom(sb.key, sizeof(sb.key), 0) != sizeof(sb.key))
-		return log_error_errno(r->ctx, -EIO, "%s: the kernel has no random numbers yet: "
-				       "try again later", r->spec);
+		return log_error_errno(r->ctx, -EIO, "%s: no random numbers: %m", r->spec);
 	/* As a random (version 4) uuid is marked. */
 	sb.uuid[6] = (uint8_t)((sb.uuid[6] & 0x0f) | 0x40);
 	sb.uuid[8] = (uint8_t)((sb.uuid[8] & 0x3f) | 0x80);
