@@ -32,6 +32,8 @@
  * A context is set up before others use it; only its references may be counted by any thread.
  * Different contexts are independent. Calls that copy start threads of their own
  * (pkram_set_threads), with all signals but SIGBUS blocked, and have ended them when they return.
+ * The caller is one of them: its affinity is narrowed meanwhile, also in callbacks, and is as it
+ * was afterwards.
  *
  * Since: 0.1 for all of it.
  */
