@@ -35,6 +35,9 @@ static int run_restore(struct cmd *cmd, const struct unit *u)
 {
 	int code = unit_restore(cmd, u, NULL), r;
 
+	/* It was told to end: systemd runs no ExecStop= of a unit that never got to run. */
+	if (interrupted())
+		return code;
 	warn_of_links(u);
 	/* Whatever came of that: what the service makes now is saved in the end. */
 	r = unit_promise(cmd, u);
