@@ -97,29 +97,52 @@ static int early_files(struct cmd *cmd)
 
 /* --- save --- */
 
-static size_t present(const struct unit *u, struct pkram_save_item *items)
+/* How many are there; the others are in `gone`. */
+static size_t present(const struct unit *u, struct pkram_save_item *items, const char **gone)
 {
 	struct stat st;
 	size_t n = 0;
 
-	for (size_t i = 0; i < u->paths.n; i++)
-		if (lstat(u->paths.v[i], &st) == 0 || errno != ENOENT)
+	for (size_t i = 0; i < u->paths.n; i++) {
+		if (lstat(u->paths.v[i], &st) == 0 || errno != ENOENT) {
 			items[n++] = (struct pkram_save_item){ .path = u->paths.v[i],
 							       .name = u->paths.v[i] };
-		else
-			say_info("%s: is not there, and not saved", u->paths.v[i]);
+			continue;
+		}
+		say_info("%s: is not there, and not saved", u->paths.v[i]);
+		gone[i - n] = u->paths.v[i];
+	}
 	return n;
+}
+
+/* What this boot saved of them earlier would come back beside what is newer. */
+static int remove_older(struct pkram_region *region, const char **names, size_t n)
+{
+	_cleanup_node_list_ struct pkram_node_list *list = NULL;
+	int r = n ? pkram_node_list_new(region, &list) : 0;
+	size_t older = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct pkram_node *node = pkram_node_list_find(list, names[i]);
+
+		if (!node || node->freshness != PKRAM_FRESH_THIS_BOOT)
+			continue;
+		say_info("%s: what was saved of it earlier in this boot is removed", names[i]);
+		names[older++] = names[i];
+	}
+	return r < 0 ? r : pkram_node_remove(region, names, older, 0);
 }
 
 static int run_save(struct cmd *cmd, const struct unit *u)
 {
 	static const struct pkram_save_options opt = { .struct_size = sizeof(opt) };
 	_cleanup_(items_free_p) struct pkram_save_item *items = calloc(u->paths.n, sizeof(*items));
+	_cleanup_(items_free_p) const char **gone = calloc(u->paths.n, sizeof(*gone));
 	_cleanup_region_ struct pkram_region *region = NULL;
 	size_t n;
 	int r;
 
-	if (!items)
+	if (!items || !gone)
 		return exit_code(-ENOMEM);
 	if (!u->always && !pkram_jump_is_queued(cmd->ctx)) {
 		say_info("%s: the machine is not on its way into a kexec; nothing is saved",
@@ -127,19 +150,16 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 		unit_keep_promise(cmd, u);
 		return EXIT_DONE;
 	}
-	n = present(u, items);
-	if (!n) {
-		unit_keep_promise(cmd, u);
-		return EXIT_NOTHING;
-	}
+	n = present(u, items, gone);
 	r = unit_open_region(cmd, u, &region);
-	if (r < 0)
-		return exit_code(r);
-	r = copy_save(cmd, region, items, n, &opt);
+	if (r == 0 && n)
+		r = copy_save(cmd, region, items, n, &opt);
+	if (r == 0)
+		r = remove_older(region, gone, u->paths.n - n);
 	/* Else it stays, and keeps the jump from being armed: an older node may be there. */
 	if (r == 0)
 		unit_keep_promise(cmd, u);
-	return exit_code(r);
+	return r == 0 && !n ? EXIT_NOTHING : exit_code(r);
 }
 
 /* --- arm --- */

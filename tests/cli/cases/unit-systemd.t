@@ -38,6 +38,23 @@ $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
 
+What is gone when a unit saves does not come back as it was earlier in this boot; should it, the jump is not armed.
+
+$ mkdir -p set/etc/pkram.d set/proc/sys/kernel/random set/run/systemd/system w
+$ cp /proc/sys/kernel/random/boot_id set/proc/sys/kernel/random/; ln -s /proc/self /proc/meminfo set/proc/
+$ printf 'path = %s\n' "$PWD/t" "$PWD/w" "$PWD/v" >set/etc/pkram.d/x.conf; unit() { pkram --sysroot set unit "$@" x; }
+$ unit restore -q; unit save -q; rmdir w; unit save
+! pkram: DIR/w: is not there, and not saved
+! pkram: DIR/v: is not there, and not saved
+! pkram: saved 1 node: 2 files, 12.0 KiB in T s, RATE
+! pkram: DIR/w: what was saved of it earlier in this boot is removed
+$ unit restore -q; mv t moved; PKRAM_REGION=file:none unit save -q; ls set/run/pkram/units
+| x
+! pkram: region file:none (from PKRAM_REGION): No such file or directory; 'pkram init --size N' makes it
+$ unit save -q; echo $?; ls set/run/pkram/units; mv moved t; pkram ls -n -o name; pkram save -q t
+| 3
+| DIR/u
+
 A path that is another by way of a link is warned of: systemd does not know what to keep mounted for it.
 
 $ ln -s t link; mkdir t/sub; for path in link link/sub t/sub; do pkram unit restore links "$PWD/$path"; done; rm -r t/sub /run/pkram/units/links
