@@ -757,7 +757,7 @@ struct pkram_later {
  * @n_leave_behind: how many; 0: @leave_behind may be NULL
  * @method: how the kernel is loaded
  * @saved_later: trees that are saved before the machine jumps: their sources are not compared yet,
- *	but they must have room
+ *	but they must have room; a path that stands there twice speaks against the jump
  * @n_saved_later: how many; 0: @saved_later may be NULL
  * @early: files in /etc that the initrd is to hold as they are now, with pkram itself, because
  *	something is restored there; other files of units that it holds are warned of

@@ -164,14 +164,32 @@ static int check_room(struct check *c, const struct container *at, const struct 
 	return 0;
 }
 
+/* A unit names a path once. Of two that save it, one finds the other at it, and gives up. */
+static int refuse_twice(struct check *c, size_t i)
+{
+	const struct pkram_later *v = c->o->saved_later;
+
+	for (size_t j = 0; j < i; j++) {
+		if (strcmp(v[j].path, v[i].path) != 0)
+			continue;
+		pkram_log_refusal(c->ctx, "name it in one file of /etc/pkram.d alone, and stop the "
+				  "unit of the other",
+				  "%s: is to be saved by more than one unit", v[i].path);
+		return -EUCLEAN;
+	}
+	return 0;
+}
+
 static int check_all(struct check *c, struct pkram_ctx *quiet, struct room *rooms)
 {
 	const struct pkram_later *v = c->o->saved_later;
 	int bad = 0;
 
 	for (size_t i = 0; i < c->o->n_saved_later; i++) {
-		int k = check_left_behind(c, v[i].path) ? 0 : add_later(c, quiet, &v[i], rooms);
+		int k = refuse_twice(c, i);
 
+		if (k == 0 && !check_left_behind(c, v[i].path))
+			k = add_later(c, quiet, &v[i], rooms);
 		if (k < 0 && k != -EUCLEAN)
 			return k;
 		bad = k < 0 ? k : bad;

@@ -613,6 +613,10 @@ static void test_units(void **state)
 	finds(region, &o, "units", PKRAM_CHECK_OK, "bytes will be saved by units, with room", NULL);
 	later[0].region = "pmem:/dev/pmem0";
 	finds(region, &o, "units", PKRAM_CHECK_OK, "will be saved by units", NULL);
+	later[1].path = dir;
+	finds(region, &o, "units", PKRAM_CHECK_FAILS, "to be saved by more than one unit",
+	      "in one file of /etc/pkram.d");
+	later[1].path = none;
 	later[0].region = "pmem:/dev/pmem7";
 	finds(region, &o, "units", PKRAM_CHECK_FAILS, "which holds no container",
 	      "pkram init pmem:/dev/pmem7");
