@@ -907,7 +907,10 @@ int pkram_jump(struct pkram_region *region, const struct pkram_jump_options *opt
  * the jump may be staged still; pkram_stage_cancel unloads it.
  */
 int pkram_arm(struct pkram_region *region, const struct pkram_jump_options *opts);
-/* Whether systemd is taking the machine down for a kexec: 1 or 0; 0 also where it does not run. */
+/*
+ * Whether systemd is taking the machine down for a kexec: 1 or 0; 0 also where it does not run. A
+ * failure when it cannot be asked: it may be.
+ */
 int pkram_jump_is_queued(struct pkram_ctx *ctx);
 
 /* --- the account of a jump ----------------------------------------------------------------- */

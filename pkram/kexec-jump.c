@@ -13,7 +13,7 @@ static bool systemctl(struct pkram_ctx *ctx, char *const argv[], struct kexec_to
 {
 	_cleanup_free_ char *program = NULL;
 
-	if (!machine_exists(ctx, "/run/systemd/system"))
+	if (!machine_exists(ctx, SYSTEMD_DIR))
 		return false;
 	program = kexec_find_program("systemctl");
 	return program && kexec_run_told(ctx, program, argv, ret) == 0;
@@ -35,14 +35,28 @@ bool kexec_service_runs(struct pkram_ctx *ctx)
 	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told);
 }
 
+static int no_systemctl(struct pkram_ctx *ctx)
+{
+	pkram_log_error(ctx,
+			"systemd runs, but there is no systemctl program: use --no-systemd");
+	return -ENOENT;
+}
+
 /* The number of its job, which can only be one that starts it; empty or 0 where there is none. */
-bool kexec_queued(struct pkram_ctx *ctx)
+int kexec_queued(struct pkram_ctx *ctx)
 {
 	char *argv[] = { "systemctl", "show", "--property=Job", "--value", "kexec.target", NULL };
 	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+	_cleanup_free_ char *program = NULL;
+	int r;
 
-	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told) &&
-	       strtoul(told.text, NULL, 10) > 0;
+	if (!machine_exists(ctx, SYSTEMD_DIR))
+		return 0;
+	program = kexec_find_program("systemctl");
+	r = program ? kexec_run_told(ctx, program, argv, &told) : no_systemctl(ctx);
+	if (r == 0)
+		r = kexec_told_judge(ctx, program, argv, &told);
+	return r < 0 ? r : strtoul(told.text, NULL, 10) > 0;
 }
 
 /* It may be ended, with the session that it runs in, before it hears that the jump is under way. */
@@ -52,7 +66,7 @@ static int jump_by_systemd(struct pkram_ctx *ctx, const char *program)
 	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
 	int r = kexec_run_told(ctx, program, argv, &told);
 
-	if (r < 0 || (!kexec_told_done_well(&told) && kexec_queued(ctx)))
+	if (r < 0 || (!kexec_told_done_well(&told) && kexec_queued(ctx) > 0))
 		return r;
 	return kexec_told_judge(ctx, program, argv, &told);
 }
@@ -63,13 +77,9 @@ int kexec_jump(struct pkram_ctx *ctx, bool no_systemd)
 	char *by_kexec[] = { "kexec", "-e", NULL };
 	int r;
 
-	if (!no_systemd && machine_exists(ctx, "/run/systemd/system")) {
+	if (!no_systemd && machine_exists(ctx, SYSTEMD_DIR)) {
 		program = kexec_find_program("systemctl");
-		if (program)
-			return jump_by_systemd(ctx, program);
-		pkram_log_error(
-			ctx, "systemd runs, but there is no systemctl program: use --no-systemd");
-		return -ENOENT;
+		return program ? jump_by_systemd(ctx, program) : no_systemctl(ctx);
 	}
 	r = kexec_program(ctx, &program);
 	if (r < 0)

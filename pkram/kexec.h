@@ -452,10 +452,13 @@ bool kexec_loaded(struct pkram_ctx *ctx);
 /* The unit that stops after all that save, and arms the jump then. */
 #define KEXEC_SERVICE "pkram-kexec.service"
 
+/* Is there when systemd runs. */
+#define SYSTEMD_DIR "/run/systemd/system"
+
 /* False, too, where systemd does not run or has no such unit. */
 bool kexec_service_start(struct pkram_ctx *ctx);
 bool kexec_service_runs(struct pkram_ctx *ctx);
-/* Whether systemd has set out to start kexec.target. */
-bool kexec_queued(struct pkram_ctx *ctx);
+/* Whether systemd has set out to start kexec.target; a failure says that nobody knows. */
+int kexec_queued(struct pkram_ctx *ctx);
 /* systemctl kexec under systemd, else sync and kexec -e. */
 int kexec_jump(struct pkram_ctx *ctx, bool no_systemd);

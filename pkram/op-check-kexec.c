@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 
-#define SYSTEMD_DIR "/run/systemd/system"
 #define SYSTEMD_UNIT "systemd-kexec.service"
 
 /* --- kexec --- */
@@ -54,7 +53,7 @@ static int choose_method(struct check *c)
 static bool loads_later(struct check *c)
 {
 	return !(c->o->flags & PKRAM_STAGE_NO_SYSTEMD) &&
-	       machine_exists(c->ctx, SYSTEMD_DIR) && !kexec_queued(c->ctx);
+	       machine_exists(c->ctx, SYSTEMD_DIR) && kexec_queued(c->ctx) <= 0;
 }
 
 /* Unloading counts like loading, and what is loaded goes before each load. */

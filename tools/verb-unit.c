@@ -144,7 +144,8 @@ static int run_save(struct cmd *cmd, const struct unit *u)
 
 	if (!items || !gone)
 		return exit_code(-ENOMEM);
-	if (!u->always && !pkram_jump_is_queued(cmd->ctx)) {
+	/* Where nobody knows, it may be so: what is saved for nothing does no harm. */
+	if (!u->always && pkram_jump_is_queued(cmd->ctx) == 0) {
 		say_info("%s: the machine is not on its way into a kexec; nothing is saved",
 			 u->name);
 		unit_keep_promise(cmd, u);
@@ -209,7 +210,8 @@ static int arm(struct cmd *cmd)
 	_cleanup_(items_free_p) char *spec = NULL;
 	int r;
 
-	if (!pkram_jump_is_queued(cmd->ctx)) {
+	/* Where nobody knows: a jump that is armed and not made restores nothing. */
+	if (pkram_jump_is_queued(cmd->ctx) == 0) {
 		say_info("the machine is not on its way into a kexec; nothing is armed");
 		return EXIT_DONE;
 	}

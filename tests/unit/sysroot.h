@@ -167,7 +167,8 @@ static inline int sysroot_teardown(void **state)
  * kexec and systemctl, first in PATH: they note their arguments, one a line. Loading and unloading
  * show in kexec_loaded. The file "fail" makes them fail, "die" makes them die, "broken" makes them
  * do nothing, "nofile" is a kernel without kexec_file_load; "segments" is what -d prints. "armer":
- * pkram-kexec.service is there and runs; "job" holds the number of kexec.target's.
+ * pkram-kexec.service is there and runs; "job" holds the number of kexec.target's;
+ * "deaf": nobody can ask for it.
  */
 static inline int sysroot_setup_programs(void **state)
 {
@@ -201,9 +202,10 @@ static inline int sysroot_setup_programs(void **state)
 			     "#!/bin/sh\n"
 			     "case \"$*\" in\n"
 			     "*start*|*is-active*) [ -e '%s/armer' ]; exit;;\n"
-			     "show*) cat '%s/job'; exit;;\n"
-			     "esac\n%s", s->dir, s->dir, strchr(script, '\n') + 1) >= 0);
+			     "show*) [ ! -e '%s/deaf' ] && cat '%s/job'; exit;;\n"
+			     "esac\n%s", s->dir, s->dir, s->dir, strchr(script, '\n') + 1) >= 0);
 	sysroot_text(s, "/bin/systemctl", systemctl);
+	sysroot_text(s, "/job", "");
 	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
 	assert_true(asprintf(&path, "relative:%s/bin:/usr/bin:/bin", s->dir) >= 0);
 	setenv("PATH", path, 1);

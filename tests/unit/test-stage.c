@@ -409,10 +409,13 @@ static void test_arm(void **state)
 	assert_int_equal(le32toh(jump_of(region).state), PKRAM_JUMP_STAGED);
 	pkram_region_close(region);
 
-	sysroot_text(s, "/job", "");
 	assert_int_equal(pkram_jump_is_queued(s->ctx), 0);
 	sysroot_text(s, "/job", "4711\n");
 	assert_int_equal(pkram_jump_is_queued(s->ctx), 1);
+	sysroot_text(s, "/deaf", "");
+	assert_int_equal(pkram_jump_is_queued(s->ctx), -EIO);
+	assert_true(sysroot_logged(s, "systemctl show failed (1)"));
+	sysroot_remove(s, "/deaf");
 	region = open_region(s);
 	assert_int_equal(pkram_arm(region, &times), 0);
 	assert_int_equal(le32toh(jump_of(region).state), PKRAM_JUMP_ARMED);

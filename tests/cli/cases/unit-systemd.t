@@ -38,6 +38,18 @@ $ pkram unit arm
 ! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
 [1]
 
+Where systemd cannot be asked, the machine may be on its way.
+
+$ printf '#!/bin/sh\necho no bus\nexit 1\n' >bin/deaf; chmod +x bin/deaf; mv bin/systemctl bin/kept; mv bin/deaf bin/systemctl
+$ pkram unit save plain "$PWD/t"
+! pkram: DIR/bin/systemctl show failed (1): no bus
+! pkram: saved 1 node: 2 files, 12.0 KiB in T s, RATE
+$ pkram unit arm
+! pkram: DIR/bin/systemctl show failed (1): no bus
+! pkram: the kernel that is loaded was not staged by 'pkram kexec': the next boot restores nothing
+[1]
+$ mv bin/kept bin/systemctl
+
 What is gone when a unit saves does not come back as it was earlier in this boot; should it, the jump is not armed.
 
 $ mkdir -p set/etc/pkram.d set/proc/sys/kernel/random set/run/systemd/system w

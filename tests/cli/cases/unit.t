@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-What the units of systemd run. There is no systemd here that could be on its way into a kexec.
+What the units of systemd run. No systemd of these machines could be on its way into a kexec.
 
 $ pkram unit
 ! pkram: unit: WHAT [NAME [PATH]] is missing; see 'pkram unit --help'
@@ -78,11 +78,11 @@ $ pkram --sysroot "$PWD/m" unit save bad1
 Without a jump on its way, nothing is saved, unless that is wanted always.
 
 $ pkram init -q --size 16M; mkdir t; echo 1 >t/a
-$ pkram unit save plain $PWD/t 2>&1 | sed "s|$PWD|.|"
+$ pkram --sysroot m unit save plain $PWD/t 2>&1 | sed "s|$PWD|.|"
 | pkram: plain: the machine is not on its way into a kexec; nothing is saved
 $ pkram ls -n
 ! pkram: no nodes in file:DIR/region
-$ pkram unit arm
+$ pkram --sysroot m unit arm
 ! pkram: the machine is not on its way into a kexec; nothing is armed
 
 The name of a file, and of a service, becomes part of a unit's, and of the drop-ins' lines.
