@@ -14,6 +14,9 @@
 #include "report.h"
 #include "text.h"
 
+/* What is longer names no node, and could not be saved in the end. */
+#define NODE_NAME_MAX 255
+
 struct reading {
 	struct pkram_ctx *ctx;
 	struct unit *u;
@@ -70,8 +73,10 @@ static int set_path(const struct reading *r, const char *key, const char *value)
 	char path[PATH_MAX];
 	int k;
 
-	if (*value != '/' || !is_plain_text(value) || !tidy_path(value, path))
-		return bad_value(r, key, "an absolute path in UTF-8, without . and ..");
+	if (*value != '/' || !is_plain_text(value) || !tidy_path(value, path) ||
+	    strlen(path) > NODE_NAME_MAX)
+		return bad_value(r, key, "an absolute path in UTF-8, of at most 255 bytes, "
+				 "without . and ..");
 	for (size_t i = 0; i < r->u->paths.n; i++) {
 		if (strcmp(r->u->paths.v[i], path) == 0) {
 			say_error("%s:%u: path %s is given twice", r->path, r->line, path);

@@ -62,7 +62,7 @@ $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 | pkram@x.service.d
 | x.service.d
 | y@1.service.d
-! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path in UTF-8, without . and ..
+! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
 ! pkram: /etc/pkram.d/bad2.conf:1: service must be the whole name of a service, as in memcached.service
 ! pkram: /etc/pkram.d/bad3.conf:1: unknown key 'pth'; see pkram.conf(5)
 ! pkram: /etc/pkram.d/bad4.conf: it has no path: what is to be kept?
@@ -72,7 +72,7 @@ $ rm -r out/*; pkram --sysroot "$PWD/m" unit generate out; ls out
 ! pkram: /etc/pkram.d/bad8.conf:2: mount must be yes, no, or options of a tmpfs
 ! pkram: /etc/pkram.d/bad9.conf: a NUL byte is in it: it is no text
 $ pkram --sysroot "$PWD/m" unit save bad1
-! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path in UTF-8, without . and ..
+! pkram: /etc/pkram.d/bad1.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
 [2]
 
 Without a jump on its way, nothing is saved, unless that is wanted always.
@@ -173,11 +173,14 @@ $ printf 'path = /a\nthreads = 1\nthreads = 2\n' >m/etc/pkram.d/x.conf; pkram --
 A path is one thing, however it is spelled, and one that systemd takes for a path.
 
 $ for path in /a/../b /a/. /.. $'/a\rb' $'/\xe9'; do echo "path = $path" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x; done
-! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, without . and ..
-! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, without . and ..
-! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, without . and ..
-! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, without . and ..
-! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
+[2]
+$ long=$(printf '/ab%.0s' {1..85}); for path in $long/ $long/c; do echo "path = $path" >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save -q x; done
+! pkram: /etc/pkram.d/x.conf:1: path must be an absolute path in UTF-8, of at most 255 bytes, without . and ..
 [2]
 $ printf 'path = /a\npath = //a/\n' >m/etc/pkram.d/x.conf; pkram --sysroot "$PWD/m" unit save x
 ! pkram: /etc/pkram.d/x.conf:2: path /a is given twice
