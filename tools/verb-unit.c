@@ -210,6 +210,8 @@ static int arm(struct cmd *cmd)
 	_cleanup_(items_free_p) char *spec = NULL;
 	int r;
 
+	/* Ended by its time limit, it still has to give up. */
+	catch_signals(-1);
 	/* Where nobody knows: a jump that is armed and not made restores nothing. */
 	if (pkram_jump_is_queued(cmd->ctx) == 0) {
 		say_info("the machine is not on its way into a kexec; nothing is armed");

@@ -169,4 +169,17 @@ $ cp bytes armed; cp bytes1 armed1; boot 2; pkram --sysroot m -r $loop ls -n -o 
 $ dd if=armed of=$loop conv=fsync status=none; dd if=armed1 of=$loop1 conv=fsync status=none; boot 2; states
 | one fresh
 | DIR/tree fresh
+
+Who arms it reads what was restored once more. Told to end while it does, it gives up.
+
+$ rm -r tree; pkram --sysroot m -r $loop1 restore -q "$PWD/tree"; stage; printf '#!/bin/sh\nkill $PPID; echo 1\n' >bin/systemctl; give_up
+| 1
+| pkram: running kernel unknown, next kernel 6.1.0-41-amd64 (/boot/vmlinuz-6.1.0-41-amd64, initrd /boot/initrd.img-6.1.0-41-amd64)
+| pkram: warning: pmem:/dev/pmem0: stream one, saved AGE, came by the last jump and is not restored yet: after this one only --stale serves it: restore it first, or save it again
+| pkram: pmem:/dev/pmem1: tree DIR/tree, saved AGE by an earlier boot: stale
+| pkram: the jump is not safe any more: its kernel is unloaded, and the next boot is a cold one, which restores nothing
+| pkram: interrupted; what was not finished is dropped
+| 0
+| units
+[1]
 $ machine_end
