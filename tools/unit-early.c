@@ -46,31 +46,40 @@ static bool hides(const struct unit *u, const char *point, const char *type)
 	return false;
 }
 
-/* Its links lead to where they do in the system. NULL: why is in errno. */
-static FILE *open_fstab(const char *root)
+/*
+ * A file of the system's; its links lead to where they do there. NULL: there is none. False: it
+ * cannot be read, which is said.
+ */
+static bool open_below(const struct unit *u, const char *root, const char *path, FILE **ret)
 {
 	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
 				.resolve = RESOLVE_IN_ROOT };
 	int dirfd = open(*root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1;
 	struct stat st;
-	FILE *f = NULL;
 
+	*ret = NULL;
 	if (dirfd >= 0) {
-		fd = (int)syscall(SYS_openat2, dirfd, "etc/fstab", &how, sizeof(how));
+		fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
 		close(dirfd);
 	}
-	if (fd < 0)
-		return NULL;
-	errno = EINVAL;
-	/* A pipe need not have an end. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		f = fdopen(fd, "r");
-	if (!f)
-		close(fd);
-	return f;
+	if (fd < 0 && errno == ENOENT)
+		return true;
+	if (fd >= 0) {
+		errno = EINVAL;
+		/* A pipe need not have an end. */
+		if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+			*ret = fdopen(fd, "r");
+		if (!*ret)
+			close(fd);
+	}
+	if (!*ret)
+		say_error("%s: not restored early: cannot read %s/%s: %s", u->name, root, path,
+			  strerror(errno));
+	return *ret;
 }
 
-bool unit_can_be_early(const struct unit *u, const char *root)
+/* By what the system mounts later. */
+static bool is_hidden(const struct unit *u, const char *root)
 {
 	/* Mounted by whoever starts the system, whatever fstab says. */
 	static const char *const own[] = { "/dev", "/proc", "/run", "/sys" };
@@ -80,20 +89,46 @@ bool unit_can_be_early(const struct unit *u, const char *root)
 
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		if (hides(u, own[i], ""))
-			return false;
-	f = open_fstab(root);
-	if (!f && errno == ENOENT)
+			return true;
+	if (!open_below(u, root, "etc/fstab", &f))
 		return true;
-	if (!f) {
-		say_error("%s: not restored early: cannot read %s/etc/fstab: %s", u->name, root,
-			  strerror(errno));
+	if (!f)
 		return false;
-	}
 	while (!hidden && (m = getmntent(f)))
 		hidden = *m->mnt_dir == '/' && *behind(m->mnt_dir, "/") &&
 			 hides(u, m->mnt_dir, m->mnt_type);
 	endmntent(f);
-	return !hidden;
+	return hidden;
+}
+
+/*
+ * A policy that is loaded gives all files of a tmpfs the label of its superblock: those that were
+ * set before it count for nothing.
+ */
+static bool loses_labels(const struct unit *u, const char *root)
+{
+	static const char key[] = "SELINUX=", off[] = "disabled";
+	bool disabled = false;
+	char line[256];
+	FILE *f;
+
+	if (!open_below(u, root, "etc/selinux/config", &f))
+		return true;
+	if (!f)
+		return false;
+	while (!disabled && fgets(line, sizeof(line), f))
+		disabled = strncmp(line, key, strlen(key)) == 0 &&
+			   strncasecmp(line + strlen(key), off, strlen(off)) == 0;
+	fclose(f);
+	if (!disabled)
+		say_error("%s: not restored early: by %s/etc/selinux/config a policy of SELinux is "
+			  "loaded later, and its files would lose their labels", u->name, root);
+	return !disabled;
+}
+
+bool unit_can_be_early(const struct unit *u, const char *root)
+{
+	return !is_hidden(u, root) && !loses_labels(u, root);
 }
 
 static int add_unit(const char *root, struct cmd *cmd, const char *name, struct string_list *files,

@@ -66,7 +66,7 @@ int unit_restore(struct cmd *cmd, const struct unit *u, const char *root);
 
 /*
  * Whether what is mounted at the unit's paths by then is still seen when the system has mounted all
- * of its own, by the fstab(5) below `root`; if not, why is said.
+ * of its own, by the fstab(5) below `root`, and still has its labels; if not, why is said.
  */
 bool unit_can_be_early(const struct unit *u, const char *root);
 /*

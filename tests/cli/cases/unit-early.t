@@ -41,6 +41,17 @@ $ mkdir m2/static; mv m2/etc/fstab m2/static/; ln -s /static/fstab m2/etc/fstab;
 $ rm m2/etc/fstab; mkfifo m2/etc/fstab; timeout 10 pkram --sysroot m2 unit early-files 2>&1 | grep own
 | pkram: own: not restored early: cannot read m2/etc/fstab: Invalid argument
 $ rm m2/etc/fstab; cp m2/static/fstab m2/etc/
+
+A policy of SELinux that is loaded later takes the files' labels away.
+
+$ selinux() { printf '%s\n' "$@" >m2/etc/selinux/config; second unit early-files 2>&1 | grep own; }; mkdir m2/etc/selinux
+$ selinux '# SELINUX=disabled' SELINUX=permissive SELINUXTYPE=targeted; selinux SELINUXTYPE=disabled; selinux SELINUXTYPE=mls SELINUX=disabled
+| pkram: own: not restored early: by m2/etc/selinux/config a policy of SELinux is loaded later, and its files would lose their labels
+| pkram: own: not restored early: by m2/etc/selinux/config a policy of SELinux is loaded later, and its files would lose their labels
+| /etc/pkram.d/own.conf
+$ rm m2/etc/selinux/config; mkdir m2/etc/selinux/config; second unit early-files 2>&1 | grep own; rmdir m2/etc/selinux/config
+| pkram: own: not restored early: cannot read m2/etc/selinux/config: Invalid argument
+
 $ rm m2/etc/pkram.d/{var,run,own,disk}.conf; unit bad early=maybe path=/x; unit bad2 early=yes mount=no path=/x
 $ second unit early-files
 ! pkram: a: early = yes is for paths on the root filesystem: DIR/a lies on the one of /dev, which is mounted later; it is restored when that is there
