@@ -93,6 +93,8 @@ offers "pkram --region=$dir/other info " elsewhere '!one'
 offers 'pkram ls -o na' name
 offers 'pkram regions -o device,sta' state
 offers 'pkram unit ' restore save arm generate early early-files
+offers 'pkram $(touch ran) --'
+[[ -e $dir/dirs/ran ]] && { print "FAILED: what is typed is run"; faults+=1 } || true
 
 (( faults == 0 )) && print 'ok'
 exit faults
