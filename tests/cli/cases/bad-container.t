@@ -47,6 +47,11 @@ $ reset; dd if=/dev/zero of=region bs=4K count=1 conv=notrunc status=none
 $ dd if=/dev/zero of=region bs=4K count=1 seek=512 conv=notrunc status=none; pkram ls -n -o name
 ! pkram: file:DIR/region: both superblocks are damaged and no node was found: what was here is lost, as after a firmware reset that clears memory; 'pkram init --force' starts anew
 [4]
+$ for verb in 'save a' 'put n' 'rm tree' kexec; do pkram -q $verb 2>/dev/null </dev/null; echo "$verb: $?"; done
+| save a: 4
+| put n: 4
+| rm tree: 4
+| kexec: 4
 
 A newer pkram's: refused, or read only.
 
