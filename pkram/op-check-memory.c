@@ -101,6 +101,30 @@ static bool encrypts(const char *line, const char *config)
 	return on && can_encrypt(config);
 }
 
+/* Of the first CPU, as all are alike; the key has the newline before it, and the tab behind it. */
+static bool cpu_has(const char *cpuinfo, const char *key, const char *word)
+{
+	const char *at = strstr(cpuinfo, key);
+	_cleanup_free_ char *line = at ? strndup(at + 1, strcspn(at + 1, "\n")) : NULL;
+
+	return at && (!line || kexec_line_find(line, word, strlen(word), NULL));
+}
+
+/*
+ * Whether the CPU is such that this kernel enciphers, or that another one may. The flag is there
+ * where this one does; where it does not, Linux hides it from 5.18 on, and only the vendor tells.
+ */
+static bool cpu_encrypts(struct pkram_ctx *ctx, bool now)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (machine_read(ctx, "/proc/cpuinfo", &text, NULL) < 0)
+		return true;
+	return now ? cpu_has(text, "\nflags\t", "sme") :
+		     cpu_has(text, "\nvendor_id\t", "AuthenticAMD") ||
+		     cpu_has(text, "\nvendor_id\t", "HygonGenuine");
+}
+
 static int check_encryption(struct check *c)
 {
 	_cleanup_free_ char *running = NULL;
@@ -110,7 +134,7 @@ static int check_encryption(struct check *c)
 	if (k < 0)
 		return k;
 	now = encrypts(running, c->running_config);
-	if (now == then)
+	if (now == then || !cpu_encrypts(c->ctx, now))
 		return 0;
 	pkram_log_refusal(c->ctx,
 			  then ? "pkram kexec --append mem_encrypt=off" :

@@ -362,6 +362,46 @@ static void test_encryption(void **state)
 	pkram_region_close(region);
 }
 
+/* One that cannot; a kernel that does not encipher hides what its CPU can. */
+static void test_encryption_cpu(void **state)
+{
+	static const char able[] = "CONFIG_X86_PMEM_LEGACY=m\nCONFIG_BLK_DEV_PMEM=m\n"
+				   "CONFIG_AMD_MEM_ENCRYPT=y\n";
+	static const struct {
+		const char *vendor, *flags;
+		bool this, next;	/* whether it may be that kernel alone that enciphers */
+	} cases[] = {
+		{ "GenuineIntel", "fpu msr", false, false },
+		{ "GenuineIntel", "fpu sme_coherent", false, false },
+		{ "AuthenticAMD", "fpu sme_coherent", false, true },
+		{ "AuthenticAMD", "fpu sme sev", true, true },
+		{ "HygonGenuine", "fpu sev sme", true, true },
+	};
+	static const char on[] = "ro memmap=1G!4G mem_encrypt=on", off[] = "ro memmap=1G!4G";
+	struct pkram_stage_options o = { .struct_size = sizeof(o) };
+	struct sysroot *s = *state;
+	struct pkram_region *region = open_region(s);
+
+	sysroot_text(s, "/boot/config-6.1.0", able);
+	sysroot_text(s, "/boot/config-6.12.0", able);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "processor\t: 0\nvendor_id\t: %s\nflags\t\t: %s\n"
+			 "vmx flags\t: sme\nbugs\t\t: sme\n", cases[i].vendor, cases[i].flags);
+		sysroot_text(s, "/proc/cpuinfo", text);
+		put_boot(s, BOOT_A, on, "176");
+		o.command_line = off;
+		finds(region, &o, "reservation",
+		      cases[i].this ? PKRAM_CHECK_FAILS : PKRAM_CHECK_OK, NULL, NULL);
+		put_boot(s, BOOT_A, off, "176");
+		o.command_line = on;
+		finds(region, &o, "reservation",
+		      cases[i].next ? PKRAM_CHECK_FAILS : PKRAM_CHECK_OK, NULL, NULL);
+	}
+	pkram_region_close(region);
+}
+
 /* Memory that is found by its ACPI table. */
 static void test_without_acpi(void **state)
 {
@@ -1009,6 +1049,7 @@ int main(void)
 		CHECK_TEST(test_kernel),
 		CHECK_TEST(test_memory),
 		CHECK_TEST(test_encryption),
+		CHECK_TEST(test_encryption_cpu),
 		CHECK_TEST(test_without_acpi),
 		CHECK_TEST(test_crash_line),
 		CHECK_TEST(test_old_kernel),
