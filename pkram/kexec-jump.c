@@ -19,6 +19,16 @@ static bool systemctl(struct pkram_ctx *ctx, char *const argv[], struct kexec_to
 	return program && kexec_run_told(ctx, program, argv, ret) == 0;
 }
 
+bool kexec_service_there(struct pkram_ctx *ctx)
+{
+	char *argv[] = { "systemctl", "show", "--property=LoadState", "--value", KEXEC_SERVICE,
+			 NULL };
+	_cleanup_(kexec_told_done) struct kexec_told told = { NULL };
+
+	return systemctl(ctx, argv, &told) && kexec_told_done_well(&told) &&
+	       strncmp(told.text, "loaded", strlen("loaded")) == 0;
+}
+
 bool kexec_service_start(struct pkram_ctx *ctx)
 {
 	char *argv[] = { "systemctl", "--quiet", "start", KEXEC_SERVICE, NULL };

@@ -455,7 +455,11 @@ bool kexec_loaded(struct pkram_ctx *ctx);
 /* Is there when systemd runs. */
 #define SYSTEMD_DIR "/run/systemd/system"
 
-/* False, too, where systemd does not run or has no such unit. */
+/*
+ * False, too, where systemd does not run or has no such unit. One that is there need not run yet:
+ * staging starts it.
+ */
+bool kexec_service_there(struct pkram_ctx *ctx);
 bool kexec_service_start(struct pkram_ctx *ctx);
 bool kexec_service_runs(struct pkram_ctx *ctx);
 /* Whether systemd has set out to start kexec.target; a failure says that nobody knows. */

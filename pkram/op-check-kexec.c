@@ -52,8 +52,8 @@ static int choose_method(struct check *c)
 /* Whether pkram-kexec.service is going to load it once more, when the machine goes down. */
 static bool loads_later(struct check *c)
 {
-	return !(c->o->flags & PKRAM_STAGE_NO_SYSTEMD) &&
-	       machine_exists(c->ctx, SYSTEMD_DIR) && kexec_queued(c->ctx) <= 0;
+	return !(c->o->flags & PKRAM_STAGE_NO_SYSTEMD) && kexec_service_there(c->ctx) &&
+	       kexec_queued(c->ctx) <= 0;
 }
 
 /* Unloading counts like loading, and what is loaded goes before each load. */

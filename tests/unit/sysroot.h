@@ -167,8 +167,8 @@ static inline int sysroot_teardown(void **state)
  * kexec and systemctl, first in PATH: they note their arguments, one a line. Loading and unloading
  * show in kexec_loaded. The file "fail" makes them fail, "die" makes them die, "broken" makes them
  * do nothing, "nofile" is a kernel without kexec_file_load; "segments" is what -d prints. "armer":
- * pkram-kexec.service is there and runs; "job" holds the number of kexec.target's;
- * "deaf": nobody can ask for it.
+ * pkram-kexec.service is there, and runs once it is started; "job" holds the number of
+ * kexec.target's; "deaf": nobody can ask for it.
  */
 static inline int sysroot_setup_programs(void **state)
 {
@@ -201,9 +201,12 @@ static inline int sysroot_setup_programs(void **state)
 	assert_true(asprintf(&systemctl,
 			     "#!/bin/sh\n"
 			     "case \"$*\" in\n"
-			     "*start*|*is-active*) [ -e '%s/armer' ]; exit;;\n"
+			     "*LoadState*) [ -e '%s/armer' ] && echo loaded; exit;;\n"
+			     "*start*) [ -e '%s/armer' ] && : > '%s/arms'; exit;;\n"
+			     "*is-active*) [ -e '%s/arms' ]; exit;;\n"
 			     "show*) [ ! -e '%s/deaf' ] && cat '%s/job'; exit;;\n"
-			     "esac\n%s", s->dir, s->dir, s->dir, strchr(script, '\n') + 1) >= 0);
+			     "esac\n%s", s->dir, s->dir, s->dir, s->dir, s->dir, s->dir,
+			     strchr(script, '\n') + 1) >= 0);
 	sysroot_text(s, "/bin/systemctl", systemctl);
 	sysroot_text(s, "/job", "");
 	sysroot_text(s, "/sys/kernel/kexec_loaded", "0\n");
