@@ -151,6 +151,15 @@ static int entry_read(struct pkram_ctx *ctx, const char *root, const char *path,
 	return machine_read(ctx, path, &text, NULL) < 0 ? 0 : entry_parse(ctx, e, root, text);
 }
 
+/* With the stub that the firmware starts it by, or in a unified kernel image. */
+static bool is_linux(struct pkram_ctx *ctx, const char *path)
+{
+	struct kexec_image image;
+
+	return kexec_image_read(ctx, path, &image) == 0 &&
+	       (image.kind == KEXEC_IMAGE_BZIMAGE || image.kind == KEXEC_IMAGE_UNIFIED);
+}
+
 /*
  * A unified kernel image has a command line inside; any other program is started as it is. An entry
  * whose program is not there is not shown.
@@ -163,6 +172,7 @@ static int entry_take_program(struct pkram_ctx *ctx, struct boot_entry *e)
 	if (e->kernel || !e->program || !machine_exists(ctx, e->program))
 		return 0;
 	r = boot_unified_read(ctx, e->program, &inside);
+	e->foreign = !is_linux(ctx, e->program);
 	e->kernel = TAKE_PTR(e->program);
 	if (!e->options)
 		e->options = TAKE_PTR(inside.options);

@@ -98,7 +98,7 @@ int kexec_boot_entry_files(struct pkram_ctx *ctx, bool any, int (*fn)(void *arg,
 		      read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd);
 
 	for (size_t i = 0; i < all.n && r == 0; i++)
-		if (all.v[i].file)
+		if (all.v[i].file && !all.v[i].foreign)
 			r = fn(arg, all.v[i].file);
 	return r;
 }
@@ -161,11 +161,15 @@ bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const 
 {
 	_cleanup_(boot_entries_done) struct boot_entries all = { 0 };
 	bool systemd;
+	size_t i = 0;
 
 	if (loader == KEXEC_LOADER_GRUB)
 		return kexec_grub_has_word(ctx, word);
-	return loader == KEXEC_LOADER_ENTRIES &&
-	       read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd) == 0 && all.n &&
-	       all.v[0].options &&
-	       kexec_line_find(all.v[0].options, word, strlen(word), NULL);
+	if (loader != KEXEC_LOADER_ENTRIES ||
+	    read_entries(ctx, kexec_boot_has_grub(ctx), &all, &systemd) < 0)
+		return false;
+	while (i < all.n && all.v[i].foreign)
+		i++;
+	return i < all.n && all.v[i].options &&
+	       kexec_line_find(all.v[i].options, word, strlen(word), NULL);
 }

@@ -19,6 +19,7 @@ struct boot_entry {
 	char *program;		/* of the firmware, where it names no kernel */
 	unsigned int initrds;	/* of which initrd is the last one; without the CPUs' microcode */
 	bool spent;		/* its boot counter has run out */
+	bool foreign;		/* its program is no Linux kernel: the options are not for one */
 };
 
 /* In the order of a menu. */

@@ -264,7 +264,7 @@ bool kexec_boot_has_grub(struct pkram_ctx *ctx);
 bool kexec_boot_grub_entries(struct pkram_ctx *ctx);
 /*
  * Calls fn for the file of each boot entry that the loader shows, or of any there is, in the order
- * of a menu, until that is not 0.
+ * of a menu, until that is not 0. Not of one that starts something else than Linux.
  */
 int kexec_boot_entry_files(struct pkram_ctx *ctx, bool any, int (*fn)(void *arg, const char *path),
 			   void *arg);
@@ -278,7 +278,7 @@ int kexec_boot_settings(struct pkram_ctx *ctx, enum kexec_loader loader, char **
  * variables of the boot loader.
  */
 int kexec_boot_line(struct pkram_ctx *ctx, char **ret);
-/* Whether it is set to give the word to a kernel (to the first of the boot entries). */
+/* Whether it is set to give the word to a kernel (of boot entries: to that of the first one). */
 bool kexec_boot_has_word(struct pkram_ctx *ctx, enum kexec_loader loader, const char *word);
 /* --- what boot entries are made of (kexec-boot-install.c) --- */
 

@@ -210,7 +210,7 @@ static int change_entry(struct pkram_ctx *ctx, struct op_plan_file *f, const cha
 	return line ? check_length(ctx, f, line, p->word) : -ENOMEM;
 }
 
-/* Without options, it starts no kernel of this kind, or an image that has them inside. */
+/* Without options, it starts an image that has them inside, or a kernel that is given none. */
 static int add_to_entry(void *arg, const char *path)
 {
 	struct adding *a = arg;

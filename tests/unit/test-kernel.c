@@ -416,10 +416,19 @@ static void test_unified(void **state)
 	expect_line(s, "ro one");
 }
 
+static int add_file(void *arg, const char *path)
+{
+	char *names = arg;
+
+	strcat(names, strrchr(path, '/'));
+	return 0;
+}
+
 /* What the firmware starts, named by entries. */
 static void test_program_entries(void **state)
 {
 	struct sysroot *s = *state;
+	char names[128] = "";
 
 	sysroot_kernel(s, "/efi/6.1/linux", "6.1.0");
 	sysroot_text(s, "/efi/loader/entries/a.conf",
@@ -437,6 +446,15 @@ static void test_program_entries(void **state)
 	sysroot_text(s, "/efi/loader/entries/shell.conf", "efi /shellx64.efi\n");
 	sysroot_text(s, "/efi/loader/loader.conf", "default shell.conf\n");
 	expect(s, NULL, NULL, "/efi/shellx64.efi", NULL, "shellx64.efi");
+	/* Options are a kernel's where the program is one; the first entry has none. */
+	sysroot_text(s, "/efi/loader/entries/shell.conf",
+		     "sort-key a\nefi /shellx64.efi\noptions -nostartup\n");
+	sysroot_text(s, "/efi/loader/entries/stub.conf",
+		     "sort-key b\nefi /6.1/linux\noptions ro four\n");
+	assert_int_equal(kexec_boot_entry_files(s->ctx, false, add_file, names), 0);
+	assert_string_equal(names, "/stub.conf/b.conf/a.conf");
+	assert_true(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "four"));
+	assert_false(kexec_boot_has_word(s->ctx, KEXEC_LOADER_ENTRIES, "-nostartup"));
 	/* GRUB shows entries with a kernel. */
 	sysroot_kernel(s, "/boot/mine", "6.2.0");
 	sysroot_text(s, "/boot/loader/entries/c.conf", "linux /mine\n");

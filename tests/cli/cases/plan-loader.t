@@ -194,6 +194,14 @@ $ cmdline 'a %02030d\n' 1; sed -i '/^options/s/$/ and more words/' m/boot/efi/lo
 $ cat m/etc/kernel/cmdline | tr -d 0
 | a 1
 
+Options that are not a kernel's stay as they are.
+
+$ uefi; e=m/boot/efi/loader/entries; printf MZ >m/boot/efi/shellx64.efi
+$ printf 'efi /shellx64.efi\noptions -nostartup\n' >$e/shell.conf; cp -r m before; apply 4G; grep -h ^options $e/*
+| options    root=UUID=UUID ro quiet splash systemd.machine_id=5d2cbb2f0a7e4d6c9b1a3f8e7c6d5b4a memmap=4G!4G
+| options -nostartup
+$ remove -q >out; changed
+
 A file of another kind is neither waited for nor read.
 
 $ uefi; rm m/etc/kernel/cmdline; mkfifo m/etc/kernel/cmdline
