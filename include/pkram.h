@@ -660,7 +660,8 @@ const struct pkram_plan_info *pkram_plan_get_info(const struct pkram_plan *plan)
 
 /*
  * Prepares the change of the boot loader's settings that makes a plan true, or takes away all that
- * such changes have added, to whichever boot loader's. Changes nothing yet.
+ * such changes have added, to whichever boot loader's; from boot entries, whoever put it there, as
+ * those made since have it, too. Changes nothing yet.
  * @plan: NULL: take away
  *
  * -ENODATA: nothing to take away; -EOPNOTSUPP: a boot loader that is not known; -EUCLEAN: its

@@ -349,7 +349,7 @@ struct taking {
 	const struct notes *notes;
 };
 
-/* From those that were made since, too. */
+/* From those that were made since, too, and so from one that had the word before. */
 static int take_from_entry(void *arg, const char *path)
 {
 	const struct taking *t = arg;

@@ -62,6 +62,12 @@ $ apply 4G; sed -i 's/ memmap=.*//' m/boot/efi/loader/entries/*; apply 1G; line
 | root=x ro id=1 memmap=1G!8G
 $ remove -q >out; changed
 
+One that others had put there before is taken from there with the rest.
+
+$ sed -i 's/id=1/& memmap=4G!4G/' m/boot/efi/loader/entries/*; apply 4G; line
+| root=x ro id=1 memmap=4G!4G
+$ remove -q >out; changed
+
 A word that others have put there counts, too.
 
 $ cmdline 'root=x ro memmap=4G!4G\n'; cp -r m/etc m/boot before; apply 1G; line
