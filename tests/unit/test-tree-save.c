@@ -214,7 +214,10 @@ static void windows_come_early(void **state)
 	close(dir);
 }
 
-/* A process that maps a file, stores at both ends and goes: on tmpfs that changes no time. */
+/*
+ * A process that maps a file, stores at both ends and goes: on tmpfs that changes no time, but for
+ * pages that it stores into before it reads them.
+ */
 static void store_mapped(int dir, const char *name)
 {
 	int fd = (int)must(openat(dir, name, O_RDWR));
@@ -224,6 +227,7 @@ static void store_mapped(int dir, const char *name)
 	must(fstat(fd, &st));
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(map, MAP_FAILED);
+	must(madvise(map, (size_t)st.st_size, MADV_POPULATE_READ));
 	map[0] ^= 1;
 	map[st.st_size - 1] ^= 1;
 	munmap(map, (size_t)st.st_size);
