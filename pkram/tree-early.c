@@ -9,18 +9,31 @@
  * A file that lies in windows of both kinds is read at two times, and on tmpfs a process that maps
  * it, stores and goes in between leaves no trace but other bytes. To keep it open would keep any
  * number of files open. So its lease now guards a hash of all of it, too, and that of later the
- * comparison: both parts are of a file with the same bytes.
+ * comparison: both parts are of a file with the same bytes. That is for a small file of which one
+ * end comes later, and for the last one of a call, of whose end nothing is known yet. All others go
+ * whole, now or later; if small ones did, too, one window that comes later would take along all
+ * that follow.
  */
 #include "tree-save.h"
 
 #include "work.h"
+
+/* To read a larger file twice more costs more than to open its small neighbours again. */
+#define PARTED_BYTES (2 * MIB)
+
+/* What becomes of a window. */
+enum {
+	WINDOW_LATER,			/* it has bytes that are not there */
+	WINDOW_BEGUN,			/* the last one: it goes if what follows is there */
+	WINDOW_GOES,
+};
 
 /* One call of tree_early_run(). */
 struct run {
 	struct tree_image *img;
 	uint64_t first;			/* index of the first window */
 	uint64_t start, end;		/* of the data that it adds */
-	bool *given;			/* one per window: it went */
+	uint8_t *fates;			/* one per window */
 	struct tree_early_part next;
 };
 
@@ -71,7 +84,7 @@ static int copy_piece(struct tree_image *img, const struct tree_look *l, uint64_
 	return 0;
 }
 
-/* Copies the part [lo, hi) of a window. 1: all of it is there; 0: some of it comes later. */
+/* Copies the part [lo, hi) of a window, of which all is there. */
 static int copy_part(struct tree_image *img, uint64_t lo, uint64_t hi, uint8_t *to)
 {
 	const struct tree_early *e = &img->early;
@@ -82,14 +95,12 @@ static int copy_part(struct tree_image *img, uint64_t lo, uint64_t hi, uint8_t *
 		uint64_t end = MIN(p->end, hi);
 		int r;
 
-		if (!p->look || p->start > at)
-			return 0;
 		r = copy_piece(img, p->look, at - p->start, (size_t)(end - at), to + (at - lo));
 		if (r < 0)
 			return r;
 		at = end;
 	}
-	return 1;
+	return 0;
 }
 
 static int fill_window(void *arg, unsigned int worker, uint64_t i)
@@ -101,14 +112,14 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	uint8_t *bytes;
 	int r;
 
-	if (lo > from && !e->part.bytes)
+	if (run->fates[i] == WINDOW_LATER)
 		return 0;
 	if (lo > from)
 		bytes = e->part.bytes;
 	else
 		bytes = hi == to ? e->bounce + worker * PKRAM_WINDOW : e->spare;
 	r = copy_part(run->img, lo, hi, bytes + (lo - from));
-	if (r <= 0)
+	if (r < 0)
 		return r;
 	if (hi < to) {
 		run->next.bytes = bytes;
@@ -117,23 +128,71 @@ static int fill_window(void *arg, unsigned int worker, uint64_t i)
 	r = e->sink->put(e->sink->arg, index, bytes);
 	if (r < 0)
 		return r;
-	run->given[i] = true;
 	run->img->given += PKRAM_WINDOW;
 	return tree_scan_progress(run->img);
 }
 
-/* Finds the files of which not all has gone. What was begun of the last window may go or not. */
-static void find_parted(const struct run *run)
+/* The windows of bytes [start, end): from *@ret on. */
+static size_t windows_of(const struct run *run, uint64_t start, uint64_t end, uint8_t **ret)
+{
+	uint64_t first = start / PKRAM_WINDOW;
+
+	*ret = run->fates + (first - run->first);
+	return (size_t)((end - 1) / PKRAM_WINDOW - first + 1);
+}
+
+/* As far as each window's own bytes tell. */
+static void find_fates(struct run *run, size_t windows)
+{
+	const struct tree_early *e = &run->img->early;
+	uint64_t at = run->start;
+	uint8_t *fates;
+	size_t n;
+
+	memset(run->fates, WINDOW_GOES, windows);
+	if (run->end % PKRAM_WINDOW)
+		run->fates[windows - 1] = WINDOW_BEGUN;
+	if (run->start % PKRAM_WINDOW && !e->part.bytes)
+		run->fates[0] = WINDOW_LATER;
+	for (size_t i = 0; i < e->n_pieces; i++) {
+		const struct tree_early_piece *p = &e->pieces[i];
+
+		n = windows_of(run, at, p->end, &fates);
+		if (!p->look || p->start > at)
+			memset(fates, WINDOW_LATER, n);
+		at = p->end;
+	}
+}
+
+/* Leaves a file for later that would be read at two times for little. */
+static void keep_whole(struct run *run, const struct tree_early_piece *p)
+{
+	uint8_t *fates;
+	size_t n = windows_of(run, p->start, p->end, &fates);
+	unsigned int later = (fates[0] == WINDOW_LATER) + (fates[n - 1] == WINDOW_LATER);
+
+	if (later == 2 || (later && p->end - p->start > PARTED_BYTES))
+		memset(fates, WINDOW_LATER, n);
+}
+
+/* Decides what goes, and finds the files of which a part does, or may. */
+static void choose_windows(struct run *run, size_t windows)
 {
 	const struct tree_early *e = &run->img->early;
 
+	find_fates(run, windows);
+	/* One that is left may take its neighbour along, on either side. */
+	for (size_t i = 0; i < e->n_pieces; i++)
+		keep_whole(run, &e->pieces[i]);
+	for (size_t i = e->n_pieces; i-- > 0;)
+		keep_whole(run, &e->pieces[i]);
 	for (size_t i = 0; i < e->n_pieces; i++) {
 		const struct tree_early_piece *p = &e->pieces[i];
-		size_t first = (size_t)(p->start / PKRAM_WINDOW - run->first);
-		size_t last = (size_t)((p->end - 1) / PKRAM_WINDOW - run->first);
+		uint8_t *fates;
+		size_t n = windows_of(run, p->start, p->end, &fates);
 
-		if (p->look && first != last && memchr(run->given + first, 0, last - first + 1))
-			p->look->parted = true;
+		if (p->look)
+			p->look->parted = fates[0] != fates[n - 1];
 	}
 }
 
@@ -185,7 +244,7 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 	struct run run = {
 		.img = img, .start = e->pieces[0].start, .end = e->pieces[e->n_pieces - 1].end,
 	};
-	_cleanup_free_ bool *given = NULL;
+	_cleanup_free_ uint8_t *fates = NULL;
 	uint64_t windows;
 	int r;
 
@@ -201,11 +260,11 @@ static int give_windows(struct tree_image *img, struct work_pool *pool)
 		e->part.bytes = NULL;
 	run.first = run.start / PKRAM_WINDOW;
 	windows = (run.end - 1) / PKRAM_WINDOW - run.first + 1;
-	run.given = given = calloc(windows, sizeof(*given));
-	if (!given)
+	run.fates = fates = malloc(windows);
+	if (!fates)
 		return -ENOMEM;
+	choose_windows(&run, windows);
 	r = work_pool_run(pool, windows, fill_window, &run);
-	find_parted(&run);
 	/* The window that was begun lies in the spare buffer. */
 	if (run.next.bytes == e->spare) {
 		e->spare = e->held;

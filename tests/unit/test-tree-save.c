@@ -345,12 +345,36 @@ static void parts_leave_no_file_open(void **state)
 
 	for (unsigned int i = 0; i < 16; i++) {
 		snprintf(name, sizeof(name), "%02u", i);
-		if (i % 2)
-			make_file(dir, name, 3300000, 0644);
+		if (i % 3)
+			make_file(dir, name, 1700000, 0644);
 		else
 			make_sparse(dir, name, 3 * MIB, 5);
 	}
 	assert_int_equal(save_in_parts(f, dir, NULL), 0);
+	close(dir);
+}
+
+/* What is stored into one between scan and fill is in all of it: none of it went early. */
+static void large_files_go_whole(void **state)
+{
+	struct fixture *f = *state;
+	int dir = src_dir(f);
+	char name[16];
+
+	/* The one of which an end comes later takes the other along. */
+	make_later(dir);
+	make_file(dir, "1", 3300000, 0644);
+	make_file(dir, "2", 3300000, 0644);
+	make_file(dir, "3", 3300000, 0644);
+	make_sparse(dir, "4", 3 * MIB, 5);
+	/* Of a small one, both ends. */
+	make_file(dir, "5", 1900000, 0644);
+	make_sparse(dir, "6", 3 * MIB, 5);
+	for (unsigned int i = 1; i <= 5; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		if (i != 4)
+			assert_int_equal(save_in_parts(f, dir, name), 0);
+	}
 	close(dir);
 }
 
@@ -616,6 +640,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(windows_come_early, setup, teardown),
 		cmocka_unit_test_setup_teardown(parts_are_of_one_moment, setup, teardown),
 		cmocka_unit_test_setup_teardown(parts_leave_no_file_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(large_files_go_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(single_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(few_descriptors_serve_any_depth, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_leave_no_trace, setup, teardown),
