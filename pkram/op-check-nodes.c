@@ -54,16 +54,7 @@ static int each_node(struct check *c, node_fn fn, void *arg)
 	return bad;
 }
 
-bool check_left_behind(const struct check *c, const char *name)
-{
-	for (size_t i = 0; i < c->o->n_leave_behind; i++)
-		if (strcmp(c->o->leave_behind[i], name) == 0)
-			return true;
-	return false;
-}
-
-/* Also of one that is damaged. */
-static bool left_behind(const struct check *c, const struct store_node *n)
+bool check_left_behind(const struct check *c, const struct store_node *n)
 {
 	for (size_t i = 0; i < c->o->n_leave_behind; i++)
 		if (store_node_named(n, c->o->leave_behind[i]))
@@ -93,7 +84,7 @@ static int list_node(struct check *c, const struct container *at, const struct p
 	struct count *count = arg;
 	char age[48];
 
-	count->left += left_behind(c, n);
+	count->left += check_left_behind(c, n);
 	if (saved_later(c, n))
 		return 0;
 	if (n->damaged) {
@@ -218,7 +209,7 @@ static int check_node(struct check *c, const struct container *at, const struct 
 
 	(void)at;
 	if (n->damaged || n->kind != PKRAM_NODE_KIND_TREE || !*n->source ||
-	    left_behind(c, n) || saved_later(c, n) ||
+	    check_left_behind(c, n) || saved_later(c, n) ||
 	    (f != PKRAM_FRESH_THIS_BOOT && !restored))
 		return 0;
 	++*count;
@@ -250,7 +241,7 @@ static bool matters(const struct check *c, const struct pkram_jump *arrival,
 {
 	return (n->damaged || jump_freshness(arrival, c->look.boot_id, n->boot_id) !=
 				      PKRAM_FRESH_STALE) &&
-	       !left_behind(c, n);
+	       !check_left_behind(c, n);
 }
 
 static int verify_node(struct check *c, const struct container *at,

@@ -186,9 +186,10 @@ static int check_all(struct check *c, struct pkram_ctx *quiet, struct room *room
 	int bad = 0;
 
 	for (size_t i = 0; i < c->o->n_saved_later; i++) {
+		const struct store_node saved = { .name = v[i].path };
 		int k = refuse_twice(c, i);
 
-		if (k == 0 && !check_left_behind(c, v[i].path))
+		if (k == 0 && !check_left_behind(c, &saved))
 			k = add_later(c, quiet, &v[i], rooms);
 		if (k < 0 && k != -EUCLEAN)
 			return k;

@@ -101,8 +101,8 @@ int check_writers(struct check *c);
 int check_nodes(struct check *c);
 int check_sources(struct check *c);
 int check_content(struct check *c);
-/* Whether the caller leaves the node behind, whatever becomes of it. */
-bool check_left_behind(const struct check *c, const char *name);
+/* Whether the caller leaves the node, also a damaged one, behind, whatever becomes of it. */
+bool check_left_behind(const struct check *c, const struct store_node *n);
 
 /* op-check-units.c */
 int check_units(struct check *c);
