@@ -12,21 +12,9 @@ struct import {
 	struct pkram_ctx *ctx;
 	const char *path;
 	bool force;
-	char **names;		/* of the nodes that are there */
-	uint64_t *ids;		/* and theirs */
-	size_t n_names;
+	uint64_t *ids;		/* of the nodes that are there */
+	size_t n;
 };
-
-static void import_done(struct import *im)
-{
-	for (size_t i = 0; i < im->n_names; i++)
-		free(im->names[i]);
-	free(im->names);
-	free(im->ids);
-	im->names = NULL;
-	im->ids = NULL;
-	im->n_names = 0;
-}
 
 /* What a region would say of it is not what whoever imports needs to know. */
 static int check_file(struct pkram_ctx *ctx, const char *path)
@@ -73,12 +61,14 @@ static int open_file(struct pkram_ctx *ctx, const char *path, const struct regio
 
 /* --- what is there already --- */
 
-static int list_names(struct import *im, const struct store_node *nodes, size_t n)
+static int list_ids(struct import *im, const struct store_node *nodes, size_t n)
 {
-	import_done(im);
-	im->names = calloc(MAX(n, (size_t)1), sizeof(*im->names));
+	const char *spec = store_region(im->region->store)->spec, *first = NULL;
+
+	free(im->ids);
+	im->n = 0;
 	im->ids = calloc(MAX(n, (size_t)1), sizeof(*im->ids));
-	if (!im->names || !im->ids)
+	if (!im->ids)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		if (nodes[i].writing)
@@ -87,13 +77,16 @@ static int list_names(struct import *im, const struct store_node *nodes, size_t 
 			return log_error_errno(im->ctx, -EBADMSG,
 					       "%s: node %" PRIu64 " is damaged and in the way: "
 					       "'pkram rm' of its name, or 'pkram init --force'",
-					       store_region(im->region->store)->spec, nodes[i].id);
-		im->names[im->n_names] = strdup(nodes[i].name);
-		if (!im->names[im->n_names])
-			return -ENOMEM;
-		im->ids[im->n_names++] = nodes[i].id;
+					       spec, nodes[i].id);
+		first = first ? first : nodes[i].name;
+		im->ids[im->n++] = nodes[i].id;
 	}
-	return 0;
+	if (!im->n || im->force)
+		return 0;
+	return log_error_errno(im->ctx, -EEXIST,
+			       "%s: holds %zu node%s (%.60s%s) already; --force replaces all of "
+			       "them", spec, im->n, plural(im->n), first,
+			       im->n == 1 ? "" : ", ...");
 }
 
 static int check_empty(struct import *im)
@@ -105,16 +98,9 @@ static int check_empty(struct import *im)
 	k = store_nodes(im->region->store, &nodes, &n);
 	if (k < 0)
 		return k;
-	k = list_names(im, nodes, n);
+	k = list_ids(im, nodes, n);
 	store_nodes_free(nodes, n);
-	if (k < 0 || !im->n_names || im->force)
-		return k;
-	return log_error_errno(im->ctx, -EEXIST,
-			       "%s: holds %zu node%s (%.60s%s) already; --force replaces all of "
-			       "them",
-			       store_region(im->region->store)->spec, im->n_names,
-			       plural(im->n_names), im->names[0],
-			       im->n_names == 1 ? "" : ", ...");
+	return k;
 }
 
 /*
@@ -126,18 +112,18 @@ static int give_way(struct import *im, struct op_copy *c)
 	int k;
 
 	k = store_fits(im->region->store, c->needs, c->n, false);
-	if (k != 0 || !im->n_names)
+	if (k != 0 || !im->n)
 		return k;
 	k = store_fits(im->region->store, c->needs, c->n, true);
 	if (k <= 0)
 		return k;
 	k = op_copy_verify(c);
 	if (k >= 0)
-		k = store_drop_nodes(im->region->store, im->ids, im->n_names);
+		k = store_drop_nodes(im->region->store, im->ids, im->n);
 	if (k >= 0)
 		pkram_log_info(im->ctx, "%zu old node%s gave up %s space first: both do not fit",
-			       im->n_names, plural(im->n_names),
-			       im->n_names == 1 ? "its" : "their");
+			       im->n, plural(im->n),
+			       im->n == 1 ? "its" : "their");
 	return k;
 }
 
@@ -174,7 +160,7 @@ static int copy(struct import *im, struct op_copy *c)
 	if (k >= 0)
 		k = store_reserve(to, c->needs, c->n, NULL, NULL);
 	if (k >= 0)
-		k = op_copy_run(c, to, im->ids, im->n_names);
+		k = op_copy_run(c, to, im->ids, im->n);
 	op_copy_undo(c);
 	return k;
 }
@@ -225,6 +211,6 @@ int pkram_import(struct pkram_region *region, const char *path, uint64_t flags,
 		k = run(&im, &transfer);
 	if (k >= 0 && ret_transfer)
 		*ret_transfer = transfer;
-	import_done(&im);
+	free(im.ids);
 	return k;
 }
